@@ -1,0 +1,40 @@
+"""Sets of customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from customers.models import Customer
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    """Sets of customers."""
+
+    def tagged_any(self, tag_ids: Iterable[str]) -> CustomerQuerySet:
+        """Answer those who bear at least one of the tags."""
+        from customers.models import CustomerTag
+
+        bearers = CustomerTag.objects.filter(tag_id__in=list(tag_ids), customer_id=models.OuterRef("pk"))
+        return self.filter(models.Exists(bearers))
+
+    def tagged_all(self, tag_ids: Iterable[str]) -> CustomerQuerySet:
+        """Answer those who bear every one of the tags."""
+        matching = self
+        for tag_id in tag_ids:
+            matching = matching.tagged_any([tag_id])
+        return matching
+
+    def search(self, words: str) -> CustomerQuerySet:
+        """Answer those whose id, name or metadata text contains every one of the words, whatever their case."""
+        from django.db.models.functions import Cast
+
+        matching = self.alias(metadata_text=Cast("metadata", models.TextField()))
+        for word in words.split():
+            matching = matching.filter(
+                models.Q(id__icontains=word) | models.Q(name__icontains=word) | models.Q(metadata_text__icontains=word)
+            )
+        return matching

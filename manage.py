@@ -1,0 +1,17 @@
+#!/usr/bin/env python
+"""Parlant Site's command line: `manage.py serve` starts everything, `manage.py help` lists the rest."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command named on the command line."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "parlant_site.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Bodies of requests: their size, and reading them as JSON."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from rest_framework.request import Request
+
+from parlant_site.common.errors import BadInput
+from parlant_site.common.json import JSONValue, UnusableJSON, parse
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class LimitBodies:
+    """Refuse API bodies over PARLANT_MAX_BODY_BYTES with 413 before anything reads them.
+
+    The admin is left to Django's own limits: operators upload files there.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer 413 or go on."""
+        if request.path.startswith("/admin/") or _fits(request):
+            return self.get_response(request)
+        refusal = JsonResponse(
+            {"detail": f"The body is larger than {settings.PARLANT_MAX_BODY_BYTES} bytes"}, status=413
+        )
+        return _later(refusal) if iscoroutinefunction(self) else refusal
+
+
+async def _later(response: HttpResponse) -> HttpResponseBase:
+    return response
+
+
+def _fits(request: HttpRequest) -> bool:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0) <= settings.PARLANT_MAX_BODY_BYTES
+    except ValueError:
+        return True
+
+
+def json_body(request: Request) -> dict[str, JSONValue]:
+    """Answer the body as a JSON object, whatever content type it claims.
+
+    Raises BadInput for a missing body, broken or unusable JSON and what is no object; RequestDataTooBig for one that is
+    too large (a chunked body announces no length).
+    """
+    text = cast(Any, request)._request.body
+    if len(text) > settings.PARLANT_MAX_BODY_BYTES:
+        raise RequestDataTooBig
+    if not text:
+        raise BadInput.at("body", msg="Field required", type="missing")
+    try:
+        value = parse(text)
+    except UnusableJSON as error:
+        raise BadInput.at("body", msg=str(error), type="json_invalid") from None
+    if not isinstance(value, dict):
+        raise BadInput.at("body", msg="Input should be an object", type="dict_type", input=value)
+    return value

@@ -1,0 +1,37 @@
+"""Refusals: classes that carry the status; their text is for the caller to read."""
+
+from typing import ClassVar
+
+from parlant_site.common.json import JSONValue
+
+
+class Refusal(Exception):
+    """The request cannot be done."""
+
+    status: ClassVar[int] = 422
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        super().__init__(self.detail)
+
+
+class NotFound(Refusal):
+    """There is no such thing."""
+
+    status = 404
+
+    def __init__(self, what: str, key: object) -> None:
+        super().__init__(f"{what} {str(key)!r} was not found")
+
+
+class BadInput(Refusal):
+    """Some fields of a request are wrong: a list of {loc, msg, type, input}, as the contract shows validation errors."""
+
+    def __init__(self, problems: list[dict[str, JSONValue]]) -> None:
+        super().__init__("; ".join(f"{problem['loc']}: {problem['msg']}" for problem in problems))
+        self.problems = problems
+
+    @classmethod
+    def at(cls, *loc: str, msg: str, type: str = "value_error", input: JSONValue = None) -> "BadInput":
+        """Answer the refusal of one value at a place such as ("body", "name")."""
+        return cls([{"loc": list(loc), "msg": msg, "type": type, "input": input}])

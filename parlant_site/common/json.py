@@ -1,0 +1,69 @@
+"""JSON as the product takes it: what every database here can keep and every client can read back."""
+
+import json
+from typing import TypeAlias, Union
+
+import orjson
+
+JSONValue: TypeAlias = Union[None, bool, int, float, str, list["JSONValue"], dict[str, "JSONValue"]]
+
+DEEPEST = 64
+LARGEST = 2**63 - 1
+
+
+class UnusableJSON(ValueError):
+    """The JSON is broken or holds what cannot be kept; the message says which."""
+
+
+def parse(text: bytes) -> JSONValue:
+    """Parse a JSON text of UTF-8 bytes.
+
+    Raises UnusableJSON for broken JSON (NaN, lone surrogates), NUL characters, nesting deeper than 64 and integers
+    beyond 64 bits.
+    """
+    try:
+        value: JSONValue = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise UnusableJSON(f"JSON decode error: {error}") from None
+    check(value)
+    # orjson reads an integer beyond 64 bits as a float: ask a parser that can tell them apart, only then.
+    if _has_huge_float(value):
+        check(json.loads(text))
+    return value
+
+
+def check(value: JSONValue, depth: int = 0) -> None:
+    """Raise UnusableJSON when a value holds what SQLite, PostgreSQL or a client could not keep."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise UnusableJSON("NUL characters are not allowed")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise UnusableJSON("Lone surrogates are not allowed") from None
+    elif isinstance(value, int):
+        if not -LARGEST - 1 <= value <= LARGEST:
+            raise UnusableJSON("Integers must fit into 64 bits")
+    elif isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise UnusableJSON("Numbers must be finite")
+    elif isinstance(value, (list, dict)):
+        if depth >= DEEPEST:
+            raise UnusableJSON(f"JSON may be nested {DEEPEST} levels deep at most")
+        if isinstance(value, dict):
+            for key, part in value.items():
+                check(key)
+                check(part, depth + 1)
+        else:
+            for part in value:
+                check(part, depth + 1)
+
+
+def _has_huge_float(value: JSONValue) -> bool:
+    if isinstance(value, float):
+        return abs(value) > LARGEST
+    if isinstance(value, dict):
+        return any(_has_huge_float(part) for part in value.values())
+    if isinstance(value, list):
+        return any(_has_huge_float(part) for part in value)
+    return False

@@ -1,0 +1,39 @@
+"""What all models share."""
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from parlant_site.common.ids import new_id
+
+ID_LENGTH = 200
+
+# Lengths are checked by the database itself: SQLite does not enforce varchar(n).
+models.CharField.register_lookup(Length)
+
+
+class Identified(models.Model):
+    """A row with a string id (its own or the caller's) and the instant of its creation."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    creation_utc = models.DateTimeField("created", default=timezone.now, editable=False)
+
+    if TYPE_CHECKING:
+        pk: str
+
+    class Meta:
+        abstract = True
+
+
+def length_between(field: str, least: int, most: int, *, name: str) -> models.CheckConstraint:
+    """Answer a constraint on the number of characters of a text field."""
+    return models.CheckConstraint(
+        condition=models.Q(**{f"{field}__length__gte": least, f"{field}__length__lte": most}), name=name
+    )
+
+
+def one_of(field: str, choices: type[models.TextChoices], *, name: str) -> models.CheckConstraint:
+    """Answer a constraint that a field holds one of the choices."""
+    return models.CheckConstraint(condition=models.Q(**{f"{field}__in": choices.values}), name=name)

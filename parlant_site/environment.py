@@ -1,0 +1,212 @@
+"""The environment variables that Parlant Site reads: names, defaults, meanings, and what to write when one is wrong."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "PARLANT_"
+Words = Annotated[list[str], NoDecode]
+
+
+class Environment(BaseSettings):
+    """What the process was told by its environment, checked.
+
+    Each field's description is what docs/settings.md says of it, and what a start that fails prints: it tells what to write.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
+
+    env: Literal["development", "production"] = Field(
+        "development",
+        description="`development` (open to everybody, listens on 127.0.0.1 only) or `production` (closed, secure).",
+    )
+    home: Path = Field(
+        Path("parlant-data"),
+        description="Directory for the database file and the generated secret key; created when absent.",
+    )
+    secret_key: str = Field(
+        "",
+        description="At least 32 random characters. Required in production; development generates one into the home.",
+    )
+    allowed_hosts: Words = Field(
+        [],
+        description="Host names that the site answers to, separated by commas, `*` for any. Required in production.",
+    )
+    database_url: str = Field(
+        "",
+        description="`sqlite:////absolute/path.sqlite3`, `postgres://user:password@host:5432/name`, or `transient` "
+        "(forgotten at exit). Default: a SQLite file in the home.",
+    )
+    database_pool_size: int = Field(
+        16, ge=2, le=1000, description="Most PostgreSQL connections of one process, 2 to 1000."
+    )
+    sqlite_synchronous: Literal["normal", "full"] = Field(
+        "normal",
+        description="`normal` (a power cut may lose the last commits, a crash of the process never does) or `full`.",
+    )
+    lanes: int = Field(
+        4, ge=1, le=64, description="Threads that run requests, each with a kept database connection, 1 to 64."
+    )
+    cors_origins: Words = Field(
+        [],
+        description="Origins of web pages that may call the API, separated by commas (`https://shop.example`), `*` for "
+        "any. Default: any in development, none in production.",
+    )
+    csrf_trusted_origins: Words = Field(
+        [],
+        description="Origins, with scheme, from which operators reach the admin behind a proxy, separated by commas.",
+    )
+    https: bool | None = Field(
+        None,
+        description="`true` or `false`: whether people reach the site over HTTPS. Default: true in production. When "
+        "true, cookies are secure, HTTP is redirected and HSTS is sent.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="How many proxies of yours stand in front, 0 to 10; the client's address is that many entries "
+        "from the right of X-Forwarded-For. With 0 the header is ignored.",
+    )
+    rate_read: str = Field(
+        "600/min",
+        description="Reads that one anonymous client may make in production, as `number/sec|min|hour|day`.",
+    )
+    rate_open_session: str = Field(
+        "20/min", description="Sessions that one anonymous client may open in production, `number/sec|min|hour|day`."
+    )
+    rate_post_message: str = Field(
+        "60/min", description="Messages that one anonymous client may post in production, `number/sec|min|hour|day`."
+    )
+    max_body_bytes: int = Field(
+        1024 * 1024, ge=1024, le=1 << 30, description="Largest body of an API request, in bytes, 1024 to 1073741824."
+    )
+    token_days: int = Field(
+        365, ge=1, le=36500, description="Days after which a new API token expires, 1 to 36500."
+    )
+    channel_layer_url: str = Field(
+        "",
+        description="`redis://host:6379/0` (or rediss://, unix://): how several server processes wake each other. "
+        "Default: none, for one process.",
+    )
+    poll_interval: float = Field(
+        1.0,
+        ge=0.05,
+        le=30,
+        description="Seconds between looks at the database for events of other processes whose wake-up was lost, "
+        "0.05 to 30.",
+    )
+    operator_name: str = Field("operator", min_length=1, max_length=150, description="Name of the first operator.")
+    operator_password: str = Field("", description="Password of the first operator. Default: generated and printed once.")
+    time_zone: str = Field("UTC", description="Time zone of the admin, an IANA name such as `Europe/Berlin`.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
+
+    @field_validator("allowed_hosts", "cors_origins", "csrf_trusted_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @field_validator("cors_origins", "csrf_trusted_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            scheme, _, rest = origin.partition("://")
+            if origin != "*" and (scheme not in ("http", "https") or not rest or "/" in rest):
+                raise ValueError(f"{origin!r} is not an origin such as https://shop.example")
+        return value
+
+    @field_validator("rate_read", "rate_open_session", "rate_post_message")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        number, _, period = value.partition("/")
+        if not (number.isdecimal() and int(number) > 0 and period in ("sec", "min", "hour", "day")):
+            raise ValueError(f"{value!r} is not a rate such as 60/min")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(value)
+        except Exception as error:
+            raise ValueError(f"{value!r} is not a time zone") from error
+        return value
+
+    @field_validator("channel_layer_url")
+    @classmethod
+    def _layer(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(f"{value!r} does not begin with redis://, rediss:// or unix://")
+        return value
+
+    @model_validator(mode="after")
+    def _production(self) -> Self:
+        if self.env == "production":
+            if len(self.secret_key) < 32:
+                raise ValueError(f"{PREFIX}SECRET_KEY: production needs a secret key of 32 random characters or more")
+            if not self.allowed_hosts:
+                raise ValueError(f"{PREFIX}ALLOWED_HOSTS: production needs the host names that the site answers to")
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the closed, secure mode was asked for."""
+        return self.env == "production"
+
+    @property
+    def serves_https(self) -> bool:
+        """Whether people reach the site over HTTPS."""
+        return self.is_production if self.https is None else self.https
+
+    def secret(self) -> str:
+        """Answer the secret key; in development make one on the first start and keep it in the home."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.home / "secret-key"
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            partial = self.home / f"secret-key.{secrets.token_hex(4)}"
+            partial.touch(mode=0o600)
+            partial.write_text(secrets.token_urlsafe(50))
+            try:
+                # A link never replaces: of two processes that start at once, both use the first one's key.
+                path.hardlink_to(partial)
+            except FileExistsError:
+                pass
+            finally:
+                partial.unlink()
+        return path.read_text()
+
+
+def read_environment() -> Environment:
+    """Read and check the environment.
+
+    Raises ImproperlyConfigured with a line for each wrong value that says what to write.
+    """
+    try:
+        return Environment()  # type: ignore[call-arg]  # pydantic-stubs: every field has a default
+    except ValidationError as error:
+        raise ImproperlyConfigured(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """Answer a sentence for each wrong variable: its name, what is wrong, what to write."""
+    lines = []
+    for problem in error.errors():
+        reason = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(reason)
+            continue
+        name = str(problem["loc"][0])
+        wanted = Environment.model_fields[name].description
+        given = "" if "password" in name or "secret" in name else f" (it is {problem['input']!r})"
+        lines.append(f"{PREFIX}{name.upper()}: {reason}{given}. Write: {wanted}")
+    return "\n".join(lines)

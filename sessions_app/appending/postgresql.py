@@ -1,0 +1,38 @@
+"""Appending on PostgreSQL: one statement with data-modifying common table expressions, one round trip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from sessions_app.appending import Assignments
+
+JSON_COLUMNS = ("data", "metadata")
+
+
+def append(
+    connection: BaseDatabaseWrapper, *, session_id: str, assignments: Assignments, columns: dict[str, Any]
+) -> int | None:
+    """Insert the event under the next offset; None when there is no such session."""
+    values = ", ".join("%s::jsonb" if name in JSON_COLUMNS else "%s" for name in columns)
+    parameters = [value for _, values in assignments.session for value in values]
+    statement = (
+        f"WITH s AS (UPDATE sessions_app_session SET {', '.join(sql for sql, _ in assignments.session)}"
+        " WHERE id = %s RETURNING id, next_offset - 1 AS event_offset, customer_id),"
+        f' e AS (INSERT INTO sessions_app_event (session_id, "offset", {", ".join(columns)})'
+        f" SELECT s.id, s.event_offset, {values} FROM s)"
+    )
+    parameters += [session_id, *columns.values()]
+    if assignments.customer:
+        statement += (
+            f", c AS (UPDATE customers_customer SET {', '.join(sql for sql, _ in assignments.customer)},"
+            " stale = stale | 8 FROM s WHERE customers_customer.id = s.customer_id AND s.customer_id <> 'guest')"
+        )
+        parameters += [value for _, values in assignments.customer for value in values]
+    # Django's cursor runs outside a transaction block in autocommit: the statement is its own transaction.
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement} SELECT event_offset FROM s", parameters)
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])

@@ -1,0 +1,390 @@
+"""Agents, sessions and their ordered events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from customers.models import GUEST_ID, Changed, Customer
+from parlant_site.common.errors import NotFound, Refusal
+from parlant_site.common.ids import new_id
+from parlant_site.common.json import JSONValue
+from parlant_site.common.models import ID_LENGTH, Identified, length_between, one_of
+from sessions_app import appending, feed
+from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Source
+from sessions_app.querysets import EventQuerySet, SessionQuerySet
+from tags.models import Tag
+
+AGENT_NAME_LENGTH = 100
+TITLE_LENGTH = 200
+SNIPPET_LENGTH = 200
+
+
+class AgentIdTaken(Refusal):
+    """An agent of this id exists already."""
+
+
+class TurnWouldBeCut(Refusal):
+    """Events can only be deleted from the first remaining event of a trace on."""
+
+
+class Agent(Identified):
+    """A conversational AI agent that customers talk with."""
+
+    name = models.CharField(max_length=AGENT_NAME_LENGTH)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001 - the contract tells null from ""
+    max_engine_iterations = models.PositiveIntegerField(default=3)
+    composition_mode = models.CharField(
+        max_length=20, choices=CompositionMode.choices, default=CompositionMode.FLUID
+    )
+    message_output_mode = models.CharField(
+        max_length=10, choices=MessageOutputMode.choices, default=MessageOutputMode.BLOCK
+    )
+    tags = models.ManyToManyField(Tag, through="AgentTag", related_name="agents")
+
+    objects: ClassVar[models.Manager[Agent]] = models.Manager()
+
+    class Meta:
+        ordering = ["creation_utc", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(id=""), name="agent_id_not_empty"),
+            length_between("name", 1, AGENT_NAME_LENGTH, name="agent_name_length"),
+            models.CheckConstraint(
+                condition=models.Q(max_engine_iterations__gte=1), name="agent_iterates_at_least_once"
+            ),
+            one_of("composition_mode", CompositionMode, name="agent_composition_mode"),
+            one_of("message_output_mode", MessageOutputMode, name="agent_message_output_mode"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def create(cls, *, tags: Iterable[Tag] = (), **fields: Any) -> Agent:
+        """Create an agent with its tags, all or nothing; AgentIdTaken when the id is in use."""
+        agent = cls(**fields)
+        try:
+            with transaction.atomic():
+                agent.save(force_insert=True)
+                AgentTag.objects.bulk_create(AgentTag(agent=agent, tag=tag) for tag in dict.fromkeys(tags))
+        except IntegrityError as error:
+            if "id" in fields and cls.objects.filter(pk=fields["id"]).exists():
+                raise AgentIdTaken(f"An agent with the id {fields['id']!r} exists already") from error
+            raise
+        return agent
+
+    @transaction.atomic
+    def amend(self, *, add_tags: Iterable[str] = (), remove_tags: Iterable[str] = (), **fields: Any) -> Agent:
+        """Change fields and tags (by id), all or nothing.
+
+        NotFound for an unknown tag, and for a tag to remove that the agent does not bear.
+        """
+        Agent.objects.select_for_update().get(pk=self.pk)
+        for field, value in fields.items():
+            setattr(self, field, value)
+        if fields:
+            self.save(update_fields=list(fields))
+        borne = set(self.tag_links.values_list("tag_id", flat=True))
+        wanted = borne | {tag.pk for tag in Tag.objects.with_ids(list(add_tags))}
+        for tag_id in remove_tags:
+            if tag_id not in wanted:
+                raise NotFound("Tag of the agent", tag_id)
+        wanted -= set(remove_tags)
+        self.tag_links.filter(tag_id__in=borne - wanted).delete()
+        AgentTag.objects.bulk_create(AgentTag(agent=self, tag_id=tag_id) for tag_id in sorted(wanted - borne))
+        return self
+
+    def tag_ids(self) -> list[str]:
+        """Answer the ids of the tags, in the order in which they were put on; uses prefetched links."""
+        return [link.tag_id for link in self.tag_links.all()]
+
+
+class AgentTag(models.Model):
+    """An agent bears a tag."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="tag_links")
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="agent_links")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["agent", "tag"], name="one_link_per_agent_and_tag")]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} bears {self.tag_id}"
+
+
+class Session(Identified):
+    """A conversation of a customer with an agent: a timeline of events, numbered from 0 without gaps.
+
+    `agent_ref` and `customer_ref` are the ids that callers see. They stay when the agent or the customer is deleted,
+    while `agent` and `customer` become null: whoever later takes the same id does not inherit the session.
+    """
+
+    agent = models.ForeignKey(Agent, null=True, on_delete=models.SET_NULL, related_name="sessions")
+    agent_ref = models.CharField(max_length=ID_LENGTH)
+    customer = models.ForeignKey(Customer, null=True, on_delete=models.SET_NULL, related_name="sessions")
+    customer_ref = models.CharField(max_length=ID_LENGTH)
+    title = models.CharField(max_length=TITLE_LENGTH, null=True, blank=True)  # noqa: DJ001 - null: untitled
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.AUTO)
+    client_offset = models.BigIntegerField("consumption offset of the client", default=0)
+    metadata = models.JSONField(default=dict, blank=True)
+
+    # Kept by appending: the number of the next event, and how often anything about the events changed.
+    next_offset = models.BigIntegerField(default=0, db_default=0, editable=False)
+    revision = models.BigIntegerField(default=0, db_default=0, editable=False)
+    last_event_utc = models.DateTimeField(null=True, editable=False)
+    last_message = models.CharField(max_length=SNIPPET_LENGTH, default="", db_default="", editable=False)
+    last_message_source = models.CharField(max_length=40, default="", db_default="", editable=False)
+    last_message_utc = models.DateTimeField(null=True, editable=False)
+    waiting_since = models.DateTimeField(null=True, editable=False)
+    customer_message_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    ai_message_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    human_message_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+
+    objects: ClassVar[SessionQuerySet] = SessionQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["creation_utc", "id"]
+        constraints = [
+            one_of("mode", Mode, name="session_mode"),
+            models.CheckConstraint(condition=models.Q(client_offset__gte=0), name="session_client_offset_positive"),
+            models.CheckConstraint(condition=models.Q(next_offset__gte=0), name="session_next_offset_positive"),
+            models.CheckConstraint(
+                condition=models.Q(title__isnull=True) | models.Q(title__length__lte=TITLE_LENGTH),
+                name="session_title_length",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["creation_utc", "id"], name="session_by_creation"),
+            models.Index(fields=["agent_ref", "creation_utc", "id"], name="session_by_agent"),
+            models.Index(fields=["customer_ref", "creation_utc", "id"], name="session_by_customer"),
+            models.Index(
+                fields=["waiting_since", "customer"],
+                name="session_waiting",
+                condition=models.Q(waiting_since__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.pk
+
+    @classmethod
+    @transaction.atomic
+    def open(
+        cls,
+        *,
+        agent: Agent,
+        customer: Customer,
+        title: str | None = None,
+        metadata: Mapping[str, JSONValue] | None = None,
+        labels: Iterable[str] = (),
+    ) -> Session:
+        """Open a session of a customer with an agent."""
+        session = cls(
+            agent=agent,
+            agent_ref=agent.pk,
+            customer=customer,
+            customer_ref=customer.pk,
+            title=title,
+            metadata=dict(metadata or {}),
+        )
+        session.save(force_insert=True)
+        SessionLabel.objects.bulk_create(SessionLabel(session=session, label=label) for label in dict.fromkeys(labels))
+        _count(customer.pk, session_count=1)
+        return session
+
+    @transaction.atomic
+    def amend(
+        self,
+        *,
+        set_metadata: Mapping[str, JSONValue] | None = None,
+        unset_metadata: Iterable[str] = (),
+        upsert_labels: Iterable[str] = (),
+        remove_labels: Iterable[str] = (),
+        **fields: Any,
+    ) -> Session:
+        """Change some of title, mode, agent, customer, client_offset, metadata (set, then unset) and labels (upsert,
+        then remove), all or nothing.
+        """
+        current = Session.objects.select_for_update().get(pk=self.pk)
+        if (mode := fields.get("mode")) and mode != current.mode:
+            _count(current.customer_id, manual_session_count=1 if mode == Mode.MANUAL else -1)
+        if (customer := fields.get("customer")) and customer.pk != current.customer_id:
+            counts = {**current._counts(), "manual_session_count": int((mode or current.mode) == Mode.MANUAL)}
+            _count(current.customer_id, **{name: -count for name, count in counts.items()})
+            _count(customer.pk, **counts)
+            fields["customer_ref"] = customer.pk
+        if agent := fields.get("agent"):
+            fields["agent_ref"] = agent.pk
+        unset = set(unset_metadata)
+        if set_metadata or unset:
+            merged = {**current.metadata, **(set_metadata or {})}
+            fields["metadata"] = {key: value for key, value in merged.items() if key not in unset}
+        for field, value in fields.items():
+            setattr(self, field, value)
+        if fields:
+            self.save(update_fields=list(fields))
+        SessionLabel.objects.bulk_create(
+            (SessionLabel(session=self, label=label) for label in dict.fromkeys(upsert_labels)), ignore_conflicts=True
+        )
+        self.label_rows.filter(label__in=list(remove_labels)).delete()
+        if fields:
+            Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
+            transaction.on_commit(lambda: feed.publish(self.pk))
+        return self
+
+    def labels(self) -> list[str]:
+        """Answer the labels, in the order in which they were put on; uses prefetched rows."""
+        return [row.label for row in self.label_rows.all()]
+
+    def _counts(self) -> dict[str, int]:
+        return {
+            "session_count": 1,
+            "customer_message_count": self.customer_message_count,
+            "ai_message_count": self.ai_message_count,
+            "human_message_count": self.human_message_count,
+        }
+
+    def append_event(
+        self,
+        *,
+        kind: Kind,
+        source: Source,
+        data: JSONValue,
+        metadata: Mapping[str, JSONValue] | None = None,
+        trace_id: str | None = None,
+        creation_utc: datetime | None = None,
+    ) -> Event:
+        """Append an event to the timeline: the only way for an event to exist.
+
+        The offset is counted up on the session's row in the statement (PostgreSQL) or transaction (SQLite) that
+        inserts the event, so that offsets have no gaps and no duplicates under any number of writers; what is refused
+        takes none. Who waits for the session is woken after the commit. NotFound when the session is gone.
+        """
+        event = Event(
+            session=self,
+            kind=kind,
+            source=source,
+            data=data,
+            metadata=dict(metadata or {}),
+            trace_id=trace_id or new_id(),
+            creation_utc=creation_utc or timezone.now(),
+        )
+        offset = appending.append(event)
+        if offset is None:
+            raise NotFound("Session", self.pk)
+        event.offset = offset
+        event._state.adding = False
+        transaction.on_commit(lambda: feed.publish(self.pk))
+        return event
+
+    @transaction.atomic
+    def delete_events_from(self, min_offset: int) -> int:
+        """Mark the events from an offset on as deleted and answer how many; their offsets are never used again.
+
+        TurnWouldBeCut when the first event that would go is not the first remaining one of its trace.
+        """
+        current = Session.objects.select_for_update().get(pk=self.pk)
+        remaining = current.events.filter(deleted=False)
+        going = remaining.filter(offset__gte=min_offset)
+        first = going.order_by("offset").first()
+        if first is None:
+            return 0
+        if remaining.filter(trace_id=first.trace_id, offset__lt=first.offset).exists():
+            raise TurnWouldBeCut(
+                f"Event {first.offset} is not the first one of its trace: delete from the beginning of the trace"
+            )
+        lost = going.message_counts()
+        deleted = going.update(deleted=True)
+        last = current.events.filter(deleted=False, kind=Kind.MESSAGE).order_by("-offset").first()
+        appending.restate_last_message(current, last, lost)
+        _count(current.customer_id, **{name: -count for name, count in lost.items()})
+        transaction.on_commit(lambda: feed.publish(self.pk))
+        return deleted
+
+    @transaction.atomic
+    def remove(self) -> None:
+        """Delete the session with its events."""
+        current = Session.objects.select_for_update().filter(pk=self.pk).first()
+        if current is None:
+            return
+        counts = {**current._counts(), "manual_session_count": int(current.mode == Mode.MANUAL)}
+        _count(current.customer_id, **{name: -count for name, count in counts.items()})
+        current.events.all()._raw_delete(using=current._state.db)  # nothing hangs on events: no need to load them
+        current.delete()
+        transaction.on_commit(lambda: feed.publish(self.pk))
+
+
+class SessionLabel(models.Model):
+    """A session bears a label."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="label_rows")
+    label = models.CharField(max_length=ID_LENGTH)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["session", "label"], name="one_row_per_session_and_label")]
+        indexes = [models.Index(fields=["label", "session"], name="session_by_label")]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Event(Identified):
+    """A moment in a session's timeline. Made by Session.append_event() alone, and never moved."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="events", db_index=False)
+    offset = models.BigIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    source = models.CharField(max_length=40, choices=Source.choices)
+    trace_id = models.CharField(max_length=ID_LENGTH)
+    data = models.JSONField(null=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    deleted = models.BooleanField(default=False)
+
+    objects: ClassVar[EventQuerySet] = EventQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["session", "offset"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "offset"], name="one_event_per_offset"),
+            models.CheckConstraint(condition=models.Q(offset__gte=0), name="event_offset_from_0"),
+            one_of("kind", Kind, name="event_kind"),
+            one_of("source", Source, name="event_source"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.offset} {self.kind} from {self.source}"
+
+    @transaction.atomic
+    def amend_metadata(
+        self, *, set: Mapping[str, JSONValue] | None = None, unset: Iterable[str] = ()
+    ) -> Event:
+        """Set, then unset keys of the metadata: all that a caller may ever change about an event."""
+        current = Event.objects.select_for_update().get(pk=self.pk)
+        gone = frozenset(unset)
+        merged = {**current.metadata, **(set or {})}
+        current.metadata = {key: value for key, value in merged.items() if key not in gone}
+        current.save(update_fields=["metadata"])
+        self.metadata = current.metadata
+        self.announce_change()
+        return self
+
+    def announce_change(self) -> None:
+        """Say, after the commit, to those who follow this event that it changed."""
+        Session.objects.filter(pk=self.session_id).update(revision=F("revision") + 1)
+        transaction.on_commit(lambda: feed.publish(self.session_id))
+
+
+def _count(customer_id: str | None, **changes: int) -> None:
+    """Add to the counts of a customer; the guest has none (see Customer)."""
+    if customer_id is None or customer_id == GUEST_ID or not any(changes.values()):
+        return
+    Customer.objects.filter(pk=customer_id).update(
+        stale=F("stale").bitor(Changed.ACTIVITY), **{name: F(name) + change for name, change in changes.items()}
+    )
