@@ -1,0 +1,102 @@
+"""What all tests share: the database, a real server process, clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from django.apps import apps
+from django.db import connection, transaction
+from parlant.client import AsyncParlantClient, ParlantClient
+
+from tests.legs import Legs
+from tests.processes import Server, start_server
+
+# Made by migrations, and not for tests to change.
+KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Test on each database that answers."""
+    config.pluginmanager.register(Legs(), "legs")
+
+
+def empty_database() -> None:
+    """Delete every row that a test may have written; the guest stays."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Constraints between tables are deferred to the end of the transaction: any order will do.
+        for model in apps.get_models(include_auto_created=True):
+            table = model._meta.db_table
+            if model._meta.proxy or not model._meta.managed or table in KEPT:
+                continue
+            condition = " WHERE id <> 'guest'" if table == "customers_customer" else ""
+            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}{condition}")
+
+
+@pytest.fixture
+def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the test and other processes and threads share committed rows; empty the database afterwards."""
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            empty_database()
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def _server(django_db_setup: None) -> Iterator[Server]:
+    with start_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(database: None, _server: Server) -> Server:
+    """A real Daphne process in development mode, without agents, on the test's database."""
+    return _server
+
+
+@pytest.fixture(scope="session")
+def _production_server(django_db_setup: None) -> Iterator[Server]:
+    environment = {
+        "PARLANT_ENV": "production",
+        "PARLANT_SECRET_KEY": "a key that only the tests know, long enough to be one",
+        "PARLANT_ALLOWED_HOSTS": "127.0.0.1",
+        "PARLANT_HTTPS": "false",
+        "PARLANT_TRUSTED_PROXIES": "1",
+        "PARLANT_RATE_OPEN_SESSION": "5/min",
+    }
+    with start_server(**environment) as server:
+        yield server
+
+
+@pytest.fixture
+def production_server(database: None, _production_server: Server) -> Server:
+    """A real Daphne process in production mode, behind one trusted proxy, 5 anonymous sessions a minute."""
+    return _production_server
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx.Client]:
+    """A plain HTTP client of the server."""
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def client(server: Server) -> ParlantClient:
+    """The official client."""
+    return ParlantClient(base_url=server.url)
+
+
+@pytest.fixture
+def async_client(server: Server) -> AsyncParlantClient:
+    """The official asynchronous client."""
+    return AsyncParlantClient(base_url=server.url)
+
+
+@pytest.fixture
+def new_session(client: ParlantClient) -> Callable[[], str]:
+    """Make an agent and a guest session and answer the session's id."""
+    return lambda: client.sessions.create(agent_id=client.agents.create(name="Iris").id).id
