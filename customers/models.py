@@ -1,4 +1,4 @@
-"""Customers: anyone who interacts with an agent, what is known of them, and what the console asks about their activity."""
+"""Customers: anyone who interacts with an agent, what is known of them, and their activity."""
 
 from __future__ import annotations
 
@@ -196,5 +196,3 @@ class CustomerTag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id} bears {self.tag_id}"
-
-

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 if TYPE_CHECKING:
-    from customers.models import Customer
+    pass
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):

@@ -15,7 +15,7 @@ Words = Annotated[list[str], NoDecode]
 class Environment(BaseSettings):
     """What the process was told by its environment, checked.
 
-    Each field's description is what docs/settings.md says of it, and what a start that fails prints: it tells what to write.
+    Each field's description stands in docs/settings.md, and a start that fails prints it: it tells what to write.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
@@ -85,9 +85,7 @@ class Environment(BaseSettings):
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, le=1 << 30, description="Largest body of an API request, in bytes, 1024 to 1073741824."
     )
-    token_days: int = Field(
-        365, ge=1, le=36500, description="Days after which a new API token expires, 1 to 36500."
-    )
+    token_days: int = Field(365, ge=1, le=36500, description="Days after which a new API token expires, 1 to 36500.")
     channel_layer_url: str = Field(
         "",
         description="`redis://host:6379/0` (or rediss://, unix://): how several server processes wake each other. "
@@ -101,7 +99,9 @@ class Environment(BaseSettings):
         "0.05 to 30.",
     )
     operator_name: str = Field("operator", min_length=1, max_length=150, description="Name of the first operator.")
-    operator_password: str = Field("", description="Password of the first operator. Default: generated and printed once.")
+    operator_password: str = Field(
+        "", description="Password of the first operator. Default: generated and printed once."
+    )
     time_zone: str = Field("UTC", description="Time zone of the admin, an IANA name such as `Europe/Berlin`.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."

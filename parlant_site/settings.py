@@ -1,4 +1,4 @@
-"""Django settings. Only this module turns the environment (environment.py) into settings; docs/settings.md documents it."""
+"""Django settings. Only this module turns the environment into settings; docs/settings.md documents it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -126,7 +126,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["parlant_site.common.rendering.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "parlant_site.common.schema.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "parlant_site.common.error_answers.answer_error",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "DEFAULT_METADATA_CLASS": None,

@@ -39,9 +39,7 @@ class Agent(Identified):
     name = models.CharField(max_length=AGENT_NAME_LENGTH)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - the contract tells null from ""
     max_engine_iterations = models.PositiveIntegerField(default=3)
-    composition_mode = models.CharField(
-        max_length=20, choices=CompositionMode.choices, default=CompositionMode.FLUID
-    )
+    composition_mode = models.CharField(max_length=20, choices=CompositionMode.choices, default=CompositionMode.FLUID)
     message_output_mode = models.CharField(
         max_length=10, choices=MessageOutputMode.choices, default=MessageOutputMode.BLOCK
     )
@@ -362,9 +360,7 @@ class Event(Identified):
         return f"{self.offset} {self.kind} from {self.source}"
 
     @transaction.atomic
-    def amend_metadata(
-        self, *, set: Mapping[str, JSONValue] | None = None, unset: Iterable[str] = ()
-    ) -> Event:
+    def amend_metadata(self, *, set: Mapping[str, JSONValue] | None = None, unset: Iterable[str] = ()) -> Event:
         """Set, then unset keys of the metadata: all that a caller may ever change about an event."""
         current = Event.objects.select_for_update().get(pk=self.pk)
         gone = frozenset(unset)

@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from sessions_app.events import Kind, Source
 
 if TYPE_CHECKING:
-    from sessions_app.models import Event, Session
+    pass
 
 
 def message_counter(source: str) -> str | None:

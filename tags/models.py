@@ -55,6 +55,10 @@ class Tag(Identified):
         self.name = name
         return self._write(update_fields=["name"])
 
+    def remove(self) -> None:
+        """Delete the tag and take it off everything that bears it."""
+        self.delete()
+
     def _write(self, update_fields: list[str] | None = None) -> Tag:
         try:
             with transaction.atomic():

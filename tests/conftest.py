@@ -8,7 +8,9 @@ import httpx
 import pytest
 from django.apps import apps
 from django.db import connection, transaction
+from django.test.utils import setup_databases, teardown_databases
 from parlant.client import AsyncParlantClient, ParlantClient
+from pytest_django import DjangoDbBlocker
 
 from tests.legs import Legs
 from tests.processes import Server, start_server
@@ -17,9 +19,22 @@ from tests.processes import Server, start_server
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Test on each database that answers."""
-    config.pluginmanager.register(Legs(), "legs")
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Test on each database that answers: registered here, because it acts before the session is configured."""
+    pluginmanager.register(Legs(), "legs")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the test database whichever tests were chosen: pytest-django asks its own markers, which few tests bear."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
+        teardown_databases(made, verbosity=0)
 
 
 def empty_database() -> None:
@@ -35,9 +50,9 @@ def empty_database() -> None:
 
 
 @pytest.fixture
-def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Let the test and other processes and threads share committed rows; empty the database afterwards."""
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+    with django_db_blocker.unblock():
         try:
             yield
         finally:

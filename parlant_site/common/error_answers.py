@@ -1,5 +1,6 @@
 """From what a view raised to the error shapes of the contract."""
 
+import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -10,6 +11,8 @@ from rest_framework.views import set_rollback
 
 from parlant_site.common.errors import BadInput, Refusal
 from parlant_site.common.json import JSONValue
+
+logger = logging.getLogger(__name__)
 
 
 def problems_of(detail: Any, loc: list[Any], given: Any) -> list[dict[str, JSONValue]]:
@@ -43,8 +46,8 @@ def _item(given: Any, index: Any) -> Any:
         return None
 
 
-def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer the contract's error shape for what a view raised; None lets an unexpected error become a plain 500."""
+def answer_error(error: Exception, context: dict[str, Any]) -> Response:
+    """Answer the contract's error shape for what a view raised; what nobody expected is logged, and told to nobody."""
     headers = {}
     if isinstance(error, BadInput):
         body: Any = error.problems
@@ -67,6 +70,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         if isinstance(error, exceptions.Throttled) and error.wait is not None:
             headers["Retry-After"] = str(max(1, int(error.wait + 0.999)))
     else:
-        return None
+        logger.error("Unexpected error in %s", context.get("view"), exc_info=error)
+        body, code = "Internal Server Error", 500
     set_rollback()
     return Response({"detail": body}, status=code, headers=headers)

@@ -25,7 +25,7 @@ class NotFound(Refusal):
 
 
 class BadInput(Refusal):
-    """Some fields of a request are wrong: a list of {loc, msg, type, input}, as the contract shows validation errors."""
+    """Some fields of a request are wrong: a list of {loc, msg, type, input}, as the contract shows it."""
 
     def __init__(self, problems: list[dict[str, JSONValue]]) -> None:
         super().__init__("; ".join(f"{problem['loc']}: {problem['msg']}" for problem in problems))

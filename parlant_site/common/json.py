@@ -1,11 +1,11 @@
 """JSON as the product takes it: what every database here can keep and every client can read back."""
 
 import json
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 import orjson
 
-JSONValue: TypeAlias = Union[None, bool, int, float, str, list["JSONValue"], dict[str, "JSONValue"]]
+JSONValue: TypeAlias = bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"] | None
 
 DEEPEST = 64
 LARGEST = 2**63 - 1

@@ -1,12 +1,15 @@
 """Rate limits for callers without a token."""
 
 import ipaddress
+from typing import TYPE_CHECKING
 
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import APIView
 
 from parlant_site.common.permissions import Restricted, is_closed
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 
 class AnonymousRateThrottle(SimpleRateThrottle):
@@ -19,7 +22,7 @@ class AnonymousRateThrottle(SimpleRateThrottle):
     def __init__(self) -> None:
         """Leave the rate to be chosen by scope in allow_request."""
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         """Answer whether the request is within the rate; 429 with Retry-After otherwise."""
         if not is_closed() or not isinstance(view, Restricted) or request.user.is_authenticated:
             return True
@@ -31,7 +34,7 @@ class AnonymousRateThrottle(SimpleRateThrottle):
         self.num_requests, self.duration = self.parse_rate(self.rate)
         return super().allow_request(request, view)
 
-    def get_cache_key(self, request: Request, view: APIView) -> str:
+    def get_cache_key(self, request: Request, view: "APIView") -> str:
         """Answer under which key the client's requests of this scope are counted."""
         return self.cache_format % {"scope": self.scope, "ident": client_of(self.get_ident(request))}
 

@@ -106,5 +106,3 @@ def restate_last_message(session: Session, last: Event | None, lost: dict[str, i
     session.save(
         update_fields=["last_message", "last_message_source", "last_message_utc", "waiting_since", "revision", *lost]
     )
-
-

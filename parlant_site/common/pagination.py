@@ -1,0 +1,127 @@
+"""Pages of lists: bare arrays without `limit`, else pages that a cursor continues."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import orjson
+from django.db.models import Model, Q, QuerySet
+
+from parlant_site.common.rendering import utc_text
+from parlant_site.common.serializers import Input, Text, Whole, serializers
+
+LARGEST_PAGE = 100
+Row = TypeVar("Row", bound=Model)
+
+
+class PageQuery(Input):
+    """How a list is cut and sorted."""
+
+    limit = Whole(required=False, min_value=1, max_value=LARGEST_PAGE, help_text="Without it: a bare array of all")
+    cursor = Text(required=False, help_text="`next_cursor` of the page before; an unreadable one gives the first page")
+    sort = serializers.ChoiceField(["asc", "desc"], required=False, default="asc", help_text="By creation, then id")
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last row of a page. `first` alone was on it: the row that comes before all others, whatever the order."""
+
+    creation_utc: datetime | None
+    id: str
+
+    def __str__(self) -> str:
+        instant = utc_text(self.creation_utc) if self.creation_utc else None
+        return base64.urlsafe_b64encode(orjson.dumps([instant, self.id])).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str) -> Cursor | None:
+        """Answer the cursor, or None for what is none."""
+        try:
+            instant, key = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+            moment = None if instant is None else datetime.fromisoformat(instant)
+            if not isinstance(key, str) or "\0" in key or (moment and moment.tzinfo is None):
+                return None
+            return cls(moment, key)
+        except (binascii.Error, ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of rows, or all of them."""
+
+    rows: list[Any]
+    limit: int | None
+    total_count: int
+    next_cursor: Cursor | None
+
+    def render(self, items: list[Any]) -> Any:
+        """Answer what the contract shows of the page: `items` are the shown rows."""
+        if self.limit is None:
+            return items
+        return {
+            "items": items,
+            "total_count": self.total_count,
+            "has_more": self.next_cursor is not None,
+            "next_cursor": str(self.next_cursor) if self.next_cursor else None,
+        }
+
+
+def cut(rows: QuerySet[Row], query: dict[str, Any], *, first: str | None = None) -> Page:
+    """Answer the page of the rows that a validated PageQuery asks for, sorted by creation, then id.
+
+    `first` is the id of a row that comes before all others in either order.
+    """
+    limit, direction = query.get("limit"), "" if query["sort"] == "asc" else "-"
+    ordered = rows.order_by(f"{direction}creation_utc", f"{direction}id")
+    leading = list(rows.filter(pk=first)) if first else []
+    others = ordered.exclude(pk=first) if first else ordered
+    if limit is None:
+        return Page([*leading, *others], None, 0, None)
+    total = rows.order_by().count()
+    cursor = Cursor.read(query["cursor"]) if "cursor" in query else None
+    if cursor is not None:
+        leading = []
+        if cursor.creation_utc is not None:
+            others = others.filter(_after(cursor, query["sort"]))
+    wanted = limit - len(leading)
+    found = [*leading, *others[: wanted + 1]]
+    if len(found) <= limit:
+        return Page(found, limit, total, None)
+    last: Any = found[limit - 1]
+    at_first = first is not None and last.pk == first
+    return Page(found[:limit], limit, total, Cursor(None if at_first else last.creation_utc, last.pk))
+
+
+def _after(cursor: Cursor, sort: str) -> Q:
+    beyond = "gt" if sort == "asc" else "lt"
+    # The redundant first term lets databases use the index on (creation_utc, id).
+    return Q(**{f"creation_utc__{beyond}e": cursor.creation_utc}) & (
+        Q(**{f"creation_utc__{beyond}": cursor.creation_utc})
+        | Q(creation_utc=cursor.creation_utc, **{f"id__{beyond}": cursor.id})
+    )
+
+
+def page_of(item: type[serializers.Serializer[Any]], name: str) -> Any:
+    """Answer the schema of a list answer: a bare array, or a page."""
+    from drf_spectacular.utils import PolymorphicProxySerializer, inline_serializer
+
+    page = inline_serializer(
+        f"{name}Page",
+        {
+            "items": item(many=True),
+            "total_count": serializers.IntegerField(),
+            "has_more": serializers.BooleanField(),
+            "next_cursor": serializers.CharField(allow_null=True),
+        },
+    )
+    return PolymorphicProxySerializer(
+        component_name=f"{name}List",
+        serializers=[item(many=True), page],
+        resource_type_field_name=None,
+        many=False,
+    )

@@ -1,0 +1,47 @@
+"""What all views of the API share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from rest_framework.request import Request
+from rest_framework.viewsets import GenericViewSet
+
+from parlant_site.common.bodies import json_body
+from parlant_site.common.errors import NotFound
+from parlant_site.common.pagination import Page, PageQuery, cut
+from parlant_site.common.permissions import Restricted
+from parlant_site.common.serializers import Input
+
+
+class ContractViewSet(Restricted, GenericViewSet[Any]):
+    """A viewset that looks up, validates, calls and answers."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check the path before anything is looked up: no database can keep a NUL character, so no id has one."""
+        for value in kwargs.values():
+            if "\0" in str(value):
+                raise NotFound("The path", value)
+        super().initial(request, *args, **kwargs)
+
+    def body(self, serializer: type[Input]) -> dict[str, Any]:
+        """Answer the validated body; BadInput otherwise."""
+        return serializer.read(json_body(self.request))
+
+    def query(self, serializer: type[Input]) -> dict[str, Any]:
+        """Answer the validated query parameters (the last of each name); BadInput otherwise."""
+        return serializer.read(self.request.query_params.dict(), where="query")
+
+    def page(self, rows: QuerySet[Any], *, first: str | None = None) -> Page:
+        """Answer the page of the rows that the query parameters ask for."""
+        return cut(rows, self.query(PageQuery), first=first)
+
+    @staticmethod
+    def find(rows: QuerySet[Any], key: str) -> Any:
+        """Answer the row with this id; NotFound names it."""
+        row = rows.filter(pk=key).first()
+        if row is None:
+            model: type[Model] = rows.model
+            raise NotFound(str(model._meta.verbose_name).capitalize(), key)
+        return row

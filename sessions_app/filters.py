@@ -1,0 +1,121 @@
+"""Which sessions and events to list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import FilterSet, MultipleChoiceFilter
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from parlant_site.common.filters import TextFilter
+from parlant_site.common.serializers import Input, Text, Whole
+from sessions_app.events import Kind, Moderation, Source
+from sessions_app.models import Session
+from sessions_app.querysets import EventQuerySet, SessionQuerySet
+
+
+def _of_agent(rows: Any, agent_id: str) -> SessionQuerySet:
+    return SessionQuerySet.of_agent(rows, agent_id)
+
+
+def _of_customer(rows: Any, customer_id: str) -> SessionQuerySet:
+    return SessionQuerySet.of_customer(rows, customer_id)
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class LabelsFilter(MultipleChoiceFilter):  # type: ignore[misc]  # django-filter has no types
+    """A repeated parameter, all of whose values must match."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[], **options)
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        """Answer the sessions with all the labels."""
+        return SessionQuerySet.labelled_all(qs, self.parent.data.getlist("labels"))
+
+    @property
+    def field(self) -> Any:
+        """Answer a form field that takes any value: labels are whatever callers made of them."""
+        from django import forms
+
+        return forms.Field(required=False, widget=forms.SelectMultiple)
+
+
+class SessionFilter(FilterSet):  # type: ignore[misc]
+    """Which sessions to list."""
+
+    agent_id = TextFilter(_of_agent)
+    customer_id = TextFilter(_of_customer)
+    labels = LabelsFilter(help_text="Repeated; all must match")
+
+    class Meta:
+        model = Session
+        fields: list[str] = []
+
+
+class Kinds(Text):
+    """Kinds of events, separated by commas."""
+
+    def to_internal_value(self, data: Any) -> list[Kind]:
+        """Answer the kinds."""
+        words = [word.strip() for word in super().to_internal_value(data).split(",")]
+        for word in words:
+            if word not in Kind.values:
+                raise serializers.ValidationError(f"{word!r} is no kind of event: {', '.join(Kind.values)}")
+        return [Kind(word) for word in words]
+
+
+class EventQuery(Input):
+    """Which events to list, and how long to wait for the first of them."""
+
+    min_offset = Whole(required=False, help_text="The first offset to list")
+    source = serializers.ChoiceField(Source.choices, required=False)
+    kinds = Kinds(required=False, help_text="Separated by commas")
+    trace_id = Text(required=False)
+    correlation_id = Text(required=False, help_text="Older name of `trace_id`")
+    wait_for_data = Whole(
+        required=False, default=60, help_text="Seconds to wait when nothing matches yet; 504 when nothing came"
+    )
+    sse = serializers.BooleanField(required=False, default=False, help_text="Stream server-sent events")
+
+
+class EventWait(Input):
+    """How to read one event."""
+
+    wait_for_completion = serializers.BooleanField(required=False, default=False)
+    wait_for_data = Whole(required=False, default=60)
+    sse = serializers.BooleanField(required=False, default=False)
+
+
+class DeletionQuery(Input):
+    """From which offset on to delete."""
+
+    min_offset = Whole()
+
+
+class PostingQuery(Input):
+    """How to look at a posted message."""
+
+    moderation = serializers.ChoiceField(Moderation.choices, required=False, default=Moderation.NONE)
+
+
+class OpeningQuery(Input):
+    """How to open a session."""
+
+    allow_greeting = serializers.BooleanField(required=False, default=False)
+
+
+def matching(events: EventQuerySet, query: dict[str, Any]) -> EventQuerySet:
+    """Answer the remaining events that a validated EventQuery asks for, by offset."""
+    wanted: dict[str, Any] = {"deleted": False, "offset__gte": query.get("min_offset", 0)}
+    if "source" in query:
+        wanted["source"] = query["source"]
+    if "kinds" in query:
+        wanted["kind__in"] = query["kinds"]
+    found = events.filter(**wanted)
+    for name in ("trace_id", "correlation_id"):
+        if name in query:
+            found = found.filter(trace_id=query[name])
+    return found.order_by("offset")

@@ -1,0 +1,156 @@
+"""The shapes of agents, sessions and events."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from parlant_site.common.serializers import (
+    AnyJSON,
+    Id,
+    Input,
+    JSONObject,
+    MetadataPatch,
+    TagsPatch,
+    Text,
+    Whole,
+    Words,
+)
+from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Rationale, Source, Status
+from sessions_app.models import AGENT_NAME_LENGTH, TITLE_LENGTH
+
+LARGEST_32 = 2**31 - 1
+
+
+class AgentBody(serializers.Serializer[Any]):
+    """An agent as callers see it."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField(allow_null=True, allow_blank=True)
+    creation_utc = serializers.DateTimeField()
+    max_engine_iterations = serializers.IntegerField()
+    composition_mode = serializers.ChoiceField(CompositionMode.choices)
+    message_output_mode = serializers.ChoiceField(MessageOutputMode.choices)
+    tags = serializers.ListField(child=serializers.CharField(), source="tag_ids")
+
+
+class AgentChange(Input):
+    """What to change of an agent."""
+
+    name = Text(required=False, min_length=1, max_length=AGENT_NAME_LENGTH)
+    description = Text(required=False)
+    max_engine_iterations = Whole(required=False, min_value=1, max_value=LARGEST_32)
+    composition_mode = serializers.ChoiceField(CompositionMode.choices, required=False)
+    message_output_mode = serializers.ChoiceField(MessageOutputMode.choices, required=False)
+    tags = TagsPatch(required=False)
+
+
+class NewAgent(AgentChange):
+    """An agent to create."""
+
+    name = Text(min_length=1, max_length=AGENT_NAME_LENGTH)
+    id = Id(required=False, help_text="Chosen by the caller; generated when absent")
+    tags = Words(required=False, help_text="Ids of tags")
+
+
+class ConsumptionOffsets(serializers.Serializer[Any]):
+    """Up to where the client has consumed the events."""
+
+    client = serializers.IntegerField(source="client_offset")
+
+
+class SessionBody(serializers.Serializer[Any]):
+    """A session as callers see it."""
+
+    id = serializers.CharField()
+    agent_id = serializers.CharField(source="agent_ref")
+    customer_id = serializers.CharField(source="customer_ref")
+    creation_utc = serializers.DateTimeField()
+    title = serializers.CharField(allow_null=True, allow_blank=True)
+    mode = serializers.ChoiceField(Mode.choices)
+    consumption_offsets = ConsumptionOffsets(source="*")
+    metadata = serializers.DictField(child=AnyJSON(allow_null=True))
+    labels = serializers.ListField(child=serializers.CharField(allow_blank=True))
+
+
+class NewSession(Input):
+    """A session to open."""
+
+    agent_id = Text()
+    customer_id = Text(required=False, help_text="The guest when absent")
+    title = Text(required=False, max_length=TITLE_LENGTH)
+    metadata = JSONObject(required=False)
+    labels = serializers.ListField(child=Text(max_length=200), required=False)
+
+
+class OffsetsChange(Input):
+    """Up to where the client has consumed the events."""
+
+    client = Whole(required=False)
+
+
+class LabelsPatch(Input):
+    """Labels to put on, then labels to take off."""
+
+    upsert = serializers.ListField(child=Text(max_length=200), required=False)
+    remove = Words(required=False)
+
+
+class SessionChange(Input):
+    """What to change of a session."""
+
+    title = Text(required=False, max_length=TITLE_LENGTH)
+    mode = serializers.ChoiceField(Mode.choices, required=False)
+    customer_id = Text(required=False)
+    agent_id = Text(required=False)
+    consumption_offsets = OffsetsChange(required=False)
+    metadata = MetadataPatch(required=False)
+    labels = LabelsPatch(required=False)
+
+
+class EventBody(serializers.Serializer[Any]):
+    """An event as callers see it."""
+
+    id = serializers.CharField()
+    source = serializers.ChoiceField(Source.choices)
+    kind = serializers.ChoiceField(Kind.choices)
+    offset = serializers.IntegerField()
+    creation_utc = serializers.DateTimeField()
+    trace_id = serializers.CharField()
+    correlation_id = serializers.CharField(help_text="Older name of `trace_id`")
+    data = AnyJSON(allow_null=True)
+    metadata = serializers.DictField(child=AnyJSON(allow_null=True))
+    deleted = serializers.BooleanField()
+
+
+class Participant(Input):
+    """Who speaks."""
+
+    id = Text(required=False)
+    display_name = Text()
+
+
+class Guideline(Input):
+    """What the agent is told to do, and why."""
+
+    action = Text(min_length=1)
+    rationale = serializers.ChoiceField(Rationale.choices, required=False, default=Rationale.UNSPECIFIED)
+
+
+class NewEvent(Input):
+    """An event to post. What each kind needs, and who may post it, is the rule of actions.post_event."""
+
+    kind = serializers.ChoiceField(Kind.choices)
+    source = serializers.ChoiceField(Source.choices)
+    message = Text(required=False)
+    data = AnyJSON(required=False)
+    metadata = JSONObject(required=False)
+    participant = Participant(required=False)
+    status = serializers.ChoiceField(Status.choices, required=False)
+    guidelines = Guideline(many=True, required=False)
+
+
+class EventChange(Input):
+    """What to change of an event: its metadata alone."""
+
+    metadata = MetadataPatch(required=False)

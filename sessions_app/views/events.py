@@ -1,0 +1,114 @@
+"""REST: events."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from parlant_site.common.bodies import json_body
+from parlant_site.common.errors import NotFound, Refusal
+from parlant_site.common.schema import answers
+from parlant_site.common.serializers import MetadataPatch
+from parlant_site.common.views import ContractViewSet
+from sessions_app.actions import post_event
+from sessions_app.events import Kind, Moderation, Source, Status
+from sessions_app.filters import DeletionQuery, EventQuery, EventWait, PostingQuery, matching
+from sessions_app.models import Event, Session
+from sessions_app.rows import read_rows, row_of
+from sessions_app.serializers import EventBody, EventChange, NewEvent
+
+
+class NothingCame(APIException):
+    """Nothing came within the time to wait."""
+
+    status_code = 504
+    default_detail = "Request timed out"
+
+
+class EventViewSet(ContractViewSet):
+    """Events are the moments of a session, numbered from 0."""
+
+    queryset = Event.objects.all()
+    serializer_class = EventBody
+    filter_backends: ClassVar[list[Any]] = []
+    needs: ClassVar[dict[str, str]] = {
+        "create": "sessions_app.add_event",
+        "retrieve": "sessions_app.view_event",
+        "partial_update": "sessions_app.change_event",
+        "destroy_from": "sessions_app.delete_event",
+    }
+    public: ClassVar[dict[str, str]] = {"list": "read"}
+
+    def public_scope(self) -> str | None:
+        """Answer the scope; besides listing, anonymous callers may post what customers say."""
+        if getattr(self, "action", None) != "create":
+            return super().public_scope()
+        try:
+            body = json_body(self.request)
+        except Refusal:
+            return "post_message"  # refused with its reason a moment later
+        said = body.get("kind") == Kind.MESSAGE and body.get("source") == Source.CUSTOMER
+        return "post_message" if said else None
+
+    def session(self) -> Session:
+        """Answer the session of the path."""
+        found: Session = self.find(Session.objects.all(), self.kwargs["session_id"])
+        return found
+
+    def event(self) -> Event:
+        """Answer the event of the path, which is found only under its own session."""
+        session = self.session()
+        event = session.events.filter(pk=self.kwargs["event_id"]).first()
+        if event is None:
+            raise NotFound("Event", self.kwargs["event_id"])
+        return event
+
+    @extend_schema(parameters=[EventQuery], responses=answers(200, EventBody(many=True), refusals=(404, 504)))
+    def list(self, request: Request, session_id: str) -> Response:
+        """List events by offset; 504 when none matches and none came within `wait_for_data` seconds."""
+        query = self.query(EventQuery)
+        rows = read_rows(matching(Event.objects.filter(session_id=session_id), query))
+        if not rows:
+            self.session()
+            if query["wait_for_data"]:
+                raise NothingCame
+        return Response(rows)
+
+    @extend_schema(request=NewEvent, parameters=[PostingQuery], responses=answers(201, EventBody, refusals=(404,)))
+    def create(self, request: Request, session_id: str) -> Response:
+        """Post an event. What each kind needs, and from whom, is told when it is missing (422)."""
+        moderation = Moderation(self.query(PostingQuery)["moderation"])
+        given = self.body(NewEvent)
+        session = self.find(Session.objects.select_related("customer", "agent"), session_id)
+        event = post_event(
+            session,
+            kind=Kind(given.pop("kind")),
+            source=Source(given.pop("source")),
+            status=Status(given.pop("status")) if "status" in given else None,
+            moderation=moderation,
+            **given,
+        )
+        return Response(row_of(event), status=201)
+
+    @extend_schema(parameters=[EventWait], responses=answers(200, EventBody, refusals=(404, 504)))
+    def retrieve(self, request: Request, session_id: str, event_id: str) -> Response:
+        """Read an event; a deleted one answers with `deleted: true`."""
+        self.query(EventWait)
+        return Response(row_of(self.event()))
+
+    @extend_schema(request=EventChange, responses=answers(200, EventBody, refusals=(404,)))
+    def partial_update(self, request: Request, session_id: str, event_id: str) -> Response:
+        """Change the metadata of an event: nothing else of it ever changes."""
+        event = self.event()
+        given = MetadataPatch.changes(self.body(EventChange).get("metadata"))
+        event.amend_metadata(set=given["set_metadata"], unset=given["unset_metadata"])
+        return Response(row_of(event))
+
+    @extend_schema(parameters=[DeletionQuery], responses=answers(204, refusals=(404,)))
+    def destroy_from(self, request: Request, session_id: str) -> Response:
+        """Mark the events from an offset on as deleted; 422 when that would cut a trace in two."""
+        query = self.query(DeletionQuery)
+        self.session().delete_events_from(query["min_offset"])
+        return Response(status=204)
