@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     pass
 
 
-class CustomerQuerySet(models.QuerySet["Customer"]):
+class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-defined]  # a circular import, of types alone
     """Sets of customers."""
 
     def tagged_any(self, tag_ids: Iterable[str]) -> CustomerQuerySet:

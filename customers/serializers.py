@@ -31,7 +31,7 @@ class NewCustomer(Input):
 @extend_schema_field(
     PolymorphicProxySerializer(
         component_name="CustomerTagsPatch",
-        serializers=[TagsPatch, serializers.ListSerializer(child=serializers.CharField())],
+        serializers=[TagsPatch, serializers.ListSerializer(child=serializers.CharField())],  # type: ignore[list-item]
         resource_type_field_name=None,
         many=False,
     )

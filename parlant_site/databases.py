@@ -49,9 +49,13 @@ def transient_directory() -> Path:
     parent = str(shm) if shm.is_dir() and os.access(shm, os.W_OK) else None
     made = Path(tempfile.mkdtemp(prefix="parlant-", dir=parent))
     os.environ["PARLANT_TRANSIENT_DIRECTORY"] = str(made)
-    owner = os.getpid()
-    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(made, ignore_errors=True))
+    atexit.register(_remove, made, os.getpid())
     return made
+
+
+def _remove(directory: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child does not take it from its parent
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def sqlite(path: Path, environment: Environment) -> dict[str, Any]:

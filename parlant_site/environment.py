@@ -192,7 +192,7 @@ def read_environment() -> Environment:
     Raises ImproperlyConfigured with a line for each wrong value that says what to write.
     """
     try:
-        return Environment()  # type: ignore[call-arg]  # pydantic-stubs: every field has a default
+        return Environment()
     except ValidationError as error:
         raise ImproperlyConfigured(explain(error)) from None
 

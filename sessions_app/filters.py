@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django_filters import FilterSet, MultipleChoiceFilter
@@ -25,7 +25,7 @@ def _of_customer(rows: Any, customer_id: str) -> SessionQuerySet:
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
-class LabelsFilter(MultipleChoiceFilter):  # type: ignore[misc]  # django-filter has no types
+class LabelsFilter(MultipleChoiceFilter):
     """A repeated parameter, all of whose values must match."""
 
     def __init__(self, **options: Any) -> None:
@@ -33,7 +33,7 @@ class LabelsFilter(MultipleChoiceFilter):  # type: ignore[misc]  # django-filter
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         """Answer the sessions with all the labels."""
-        return SessionQuerySet.labelled_all(qs, self.parent.data.getlist("labels"))
+        return SessionQuerySet.labelled_all(cast(SessionQuerySet, qs), self.parent.data.getlist("labels"))
 
     @property
     def field(self) -> Any:
@@ -43,7 +43,7 @@ class LabelsFilter(MultipleChoiceFilter):  # type: ignore[misc]  # django-filter
         return forms.Field(required=False, widget=forms.SelectMultiple)
 
 
-class SessionFilter(FilterSet):  # type: ignore[misc]
+class SessionFilter(FilterSet):
     """Which sessions to list."""
 
     agent_id = TextFilter(_of_agent)
@@ -55,12 +55,12 @@ class SessionFilter(FilterSet):  # type: ignore[misc]
         fields: list[str] = []
 
 
-class Kinds(Text):
+class Kinds(serializers.Field[Any, Any, Any, Any]):
     """Kinds of events, separated by commas."""
 
     def to_internal_value(self, data: Any) -> list[Kind]:
         """Answer the kinds."""
-        words = [word.strip() for word in super().to_internal_value(data).split(",")]
+        words = [word.strip() for word in str(data).split(",")]
         for word in words:
             if word not in Kind.values:
                 raise serializers.ValidationError(f"{word!r} is no kind of event: {', '.join(Kind.values)}")
@@ -71,7 +71,7 @@ class EventQuery(Input):
     """Which events to list, and how long to wait for the first of them."""
 
     min_offset = Whole(required=False, help_text="The first offset to list")
-    source = serializers.ChoiceField(Source.choices, required=False)
+    source = serializers.ChoiceField(Source.choices, required=False)  # type: ignore[assignment]
     kinds = Kinds(required=False, help_text="Separated by commas")
     trace_id = Text(required=False)
     correlation_id = Text(required=False, help_text="Older name of `trace_id`")

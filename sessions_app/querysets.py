@@ -23,7 +23,7 @@ def message_counter(source: str) -> str | None:
     return "human_message_count" if Source(source).is_human_agent else None
 
 
-class SessionQuerySet(models.QuerySet["Session"]):
+class SessionQuerySet(models.QuerySet["Session"]):  # type: ignore[name-defined]  # a circular import, of types alone
     """Sets of sessions."""
 
     def of_customer(self, customer_id: str) -> SessionQuerySet:
@@ -53,7 +53,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return matching
 
 
-class EventQuerySet(models.QuerySet["Event"]):
+class EventQuerySet(models.QuerySet["Event"]):  # type: ignore[name-defined]  # a circular import, of types alone
     """Sets of events."""
 
     def message_counts(self) -> dict[str, int]:

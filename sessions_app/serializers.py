@@ -50,7 +50,7 @@ class NewAgent(AgentChange):
 
     name = Text(min_length=1, max_length=AGENT_NAME_LENGTH)
     id = Id(required=False, help_text="Chosen by the caller; generated when absent")
-    tags = Words(required=False, help_text="Ids of tags")
+    tags = Words(required=False, help_text="Ids of tags")  # type: ignore[assignment]  # inherited as a field
 
 
 class ConsumptionOffsets(serializers.Serializer[Any]):
@@ -112,13 +112,13 @@ class EventBody(serializers.Serializer[Any]):
     """An event as callers see it."""
 
     id = serializers.CharField()
-    source = serializers.ChoiceField(Source.choices)
+    source = serializers.ChoiceField(Source.choices)  # type: ignore[assignment]  # a field, not an attribute
     kind = serializers.ChoiceField(Kind.choices)
     offset = serializers.IntegerField()
     creation_utc = serializers.DateTimeField()
     trace_id = serializers.CharField()
     correlation_id = serializers.CharField(help_text="Older name of `trace_id`")
-    data = AnyJSON(allow_null=True)
+    data = AnyJSON(allow_null=True)  # type: ignore[assignment]
     metadata = serializers.DictField(child=AnyJSON(allow_null=True))
     deleted = serializers.BooleanField()
 
@@ -141,9 +141,9 @@ class NewEvent(Input):
     """An event to post. What each kind needs, and who may post it, is the rule of actions.post_event."""
 
     kind = serializers.ChoiceField(Kind.choices)
-    source = serializers.ChoiceField(Source.choices)
+    source = serializers.ChoiceField(Source.choices)  # type: ignore[assignment]  # a field, not an attribute
     message = Text(required=False)
-    data = AnyJSON(required=False)
+    data = AnyJSON(required=False)  # type: ignore[assignment]
     metadata = JSONObject(required=False)
     participant = Participant(required=False)
     status = serializers.ChoiceField(Status.choices, required=False)

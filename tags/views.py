@@ -19,7 +19,7 @@ def _named(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
     return rows.filter(name=name)
 
 
-class TagFilter(FilterSet):  # type: ignore[misc]
+class TagFilter(FilterSet):
     """Which tags to list."""
 
     name = TextFilter(_named, help_text="The exact name")

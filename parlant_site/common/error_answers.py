@@ -1,6 +1,7 @@
 """From what a view raised to the error shapes of the contract."""
 
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -67,8 +68,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
         body, code = str(error.detail), error.status_code
         if getattr(error, "auth_header", None):
             headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
-        if isinstance(error, exceptions.Throttled) and error.wait is not None:
-            headers["Retry-After"] = str(max(1, int(error.wait + 0.999)))
+        if isinstance(error, exceptions.Throttled) and (wait := getattr(error, "wait", None)) is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(wait)))
     else:
         logger.error("Unexpected error in %s", context.get("view"), exc_info=error)
         body, code = "Internal Server Error", 500

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import orjson
 from django.db.models import Model, Q, QuerySet
+from rest_framework import serializers
 
 from parlant_site.common.rendering import utc_text
-from parlant_site.common.serializers import Input, Text, Whole, serializers
+from parlant_site.common.serializers import Input, Text, Whole
 
 LARGEST_PAGE = 100
 Row = TypeVar("Row", bound=Model)
@@ -59,7 +60,7 @@ class Page:
     total_count: int
     next_cursor: Cursor | None
 
-    def render(self, items: list[Any]) -> Any:
+    def render(self, items: Any) -> Any:
         """Answer what the contract shows of the page: `items` are the shown rows."""
         if self.limit is None:
             return items

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
-class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox has no types
+class BearerAuthentication(TokenAuthentication):
     """`Authorization: Bearer <token>`, tokens made by `manage.py create_token` or in the admin."""
 
     def authenticate(self, request: Request) -> Any:

@@ -12,7 +12,7 @@ class JSONRenderer(BaseRenderer):
 
     media_type = "application/json"
     format = "json"
-    charset = None  # type: ignore[assignment]  # JSON is UTF-8
+    charset = None  # JSON is UTF-8
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         """Answer the JSON text; no text at all for a 204."""

@@ -10,8 +10,9 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
 
-from parlant_site.common.serializers import Detail, serializers
+from parlant_site.common.serializers import Detail
 
 REFUSALS = {
     401: "A token is needed (production)",
@@ -28,7 +29,7 @@ class Invalid(serializers.Serializer[Any]):
     """Why a request cannot be done: a sentence, or a list of its wrong values."""
 
 
-class InvalidSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+class InvalidSchema(OpenApiSerializerExtension):
     """`detail` is a string or a list of {loc, msg, type, input}."""
 
     target_class = "parlant_site.common.schema.Invalid"
@@ -49,7 +50,7 @@ class InvalidSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call
         return {"type": "object", "required": ["detail"], "properties": {"detail": detail}}
 
 
-class AnyJSONSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+class AnyJSONSchema(OpenApiSerializerFieldExtension):
     """Any JSON value at all."""
 
     target_class = "parlant_site.common.serializers.AnyJSON"
@@ -59,7 +60,7 @@ class AnyJSONSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped
         return {}
 
 
-class BearerSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerSchema(OpenApiAuthenticationExtension):
     """`Authorization: Bearer <token>`."""
 
     target_class = "parlant_site.common.permissions.BearerAuthentication"

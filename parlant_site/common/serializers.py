@@ -1,5 +1,6 @@
 """Serializers and fields that take what the contract takes, and nothing that merely resembles it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -26,7 +27,7 @@ class Input(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
     @classmethod
-    def read(cls, given: dict[str, JSONValue], *, where: str = "body") -> dict[str, Any]:
+    def read(cls, given: Mapping[str, JSONValue], *, where: str = "body") -> dict[str, Any]:
         """Answer the validated fields; BadInput with the contract's list of problems."""
         serializer = cls(data=given)
         try:
@@ -124,7 +125,7 @@ class MetadataPatch(Input):
 class TextMetadataPatch(MetadataPatch):
     """Keys to set to strings, then keys to unset."""
 
-    set = TextMap(required=False)
+    set = TextMap(required=False)  # type: ignore[assignment]  # serializers inherit fields, not attributes
 
 
 class TagsPatch(Input):

@@ -102,7 +102,7 @@ def restate_last_message(session: Session, last: Event | None, lost: dict[str, i
         session.waiting_since = last.creation_utc
     for name, count in lost.items():
         setattr(session, name, F(name) - count)
-    session.revision = F("revision") + 1  # type: ignore[assignment]
+    session.revision = F("revision") + 1
     session.save(
         update_fields=["last_message", "last_message_source", "last_message_utc", "waiting_since", "revision", *lost]
     )

@@ -1,6 +1,6 @@
 """REST: events."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException
@@ -32,7 +32,7 @@ class EventViewSet(ContractViewSet):
 
     queryset = Event.objects.all()
     serializer_class = EventBody
-    filter_backends: ClassVar[list[Any]] = []
+    filter_backends = ()
     needs: ClassVar[dict[str, str]] = {
         "create": "sessions_app.add_event",
         "retrieve": "sessions_app.view_event",
