@@ -11,9 +11,12 @@ _RANDOM_RANGE = 62**RANDOM_CHARACTERS
 
 def new_id() -> str:
     """Answer a new identifier: 7 characters of time, 11 (65 bits) from the system's random source."""
-    return _encode(time.time_ns() // 1_000_000, TIME_CHARACTERS) + _encode(
-        secrets.randbelow(_RANDOM_RANGE), RANDOM_CHARACTERS
-    )
+    return make_id(time.time_ns() // 1_000_000, secrets.randbelow(_RANDOM_RANGE))
+
+
+def make_id(milliseconds: int, number: int) -> str:
+    """Answer the identifier of a millisecond since 1970 and a number (of which 65 bits are used)."""
+    return _encode(milliseconds, TIME_CHARACTERS) + _encode(number % _RANDOM_RANGE, RANDOM_CHARACTERS)
 
 
 def _encode(number: int, length: int) -> str:
