@@ -12,7 +12,17 @@ from parlant_site.demo.people import REGIONS, Region
 EPOCH_MS = 1_735_689_600_000  # ids count from the first day of 2025, whatever the anchor
 PLANS = {"free": 38, "starter": 29, "pro": 22, "trial": 8, "enterprise": 3}
 MRR = {"free": (0, 0), "trial": (0, 0), "starter": (19, 79), "pro": (99, 450), "enterprise": (900, 6200)}
-TAGS = ("VIP", "Trial", "Churn risk", "Beta tester", "Partner", "Newsletter", "Invoice by post", "Press", "Multi-property")
+TAGS = (
+    "VIP",
+    "Trial",
+    "Churn risk",
+    "Beta tester",
+    "Partner",
+    "Newsletter",
+    "Invoice by post",
+    "Press",
+    "Multi-property",
+)
 ODD = {
     "mrr": ("n/a", "", "1,200", "€49", "forty", "-1", "49.90 ", "0x1F"),
     "signup_date": ("2024-13-45", "yesterday", "03/04/2025", "", "2025-02-30"),
@@ -62,9 +72,7 @@ def profile(number: int, anchor: datetime) -> Profile:
     return Profile(number, id_of(number), name, region, metadata, _tags(random, plan), age, anchor - age, random)
 
 
-def _metadata(
-    random: Random, region: Region, *, stay: str, plan: str, signup: datetime, number: int
-) -> dict[str, str]:
+def _metadata(random: Random, region: Region, *, stay: str, plan: str, signup: datetime, number: int) -> dict[str, str]:
     rooms = {"free": (1, 6), "trial": (2, 20), "starter": (3, 14), "pro": (8, 60), "enterprise": (60, 420)}[plan]
     values = {
         "plan": plan,

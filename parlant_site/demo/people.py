@@ -23,7 +23,7 @@ REGIONS = (
     _region(
         "GB", "en", 16,
         "Amelia Oliver Isla Harry Freya George Poppy Arthur Ivy Theo Maisie Rowan Edith Callum Nia Euan Priya Tomos",
-        "Whitcombe Ashdown Penrose Okafor Trelawney Marsh Kapoor Fairbairn Holloway Sewell Dunmore Birch Llewellyn Pike",
+        "Whitcombe Ashdown Penrose Okafor Trelawney Marsh Kapoor Fairbairn Holloway Sewell Dunmore Birch Llewellyn",
         "The Salt House|Fern Cottage|Anchor Inn|Rookery Hall|Harbour Rooms|The Old Bakehouse|Thistle Lodge|Millrace",
     ),
     _region(
@@ -36,7 +36,7 @@ REGIONS = (
         "DE", "de", 12,
         "Anna Lukas Mia Jonas Lea Felix Johanna Maximilian Greta Jürgen Käthe Sönke Emilia Moritz Ilse Björn",
         "Schäfer Hofmann Brandt Lindner Kröger Winkler Özdemir Baumann Reuter Thiele Vogt Grünwald Petersen Weiß",
-        "Gasthof Zur Linde|Pension Waldblick|Haus am Deich|Hotel Alte Post|Landhaus Krüger|Seehof|Gästehaus Rosengarten",
+        "Gasthof Zur Linde|Pension Waldblick|Haus am Deich|Hotel Alte Post|Landhaus Krüger|Seehof|Rosengarten",
     ),
     _region(
         "FR", "fr", 10,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from string import Template
 from typing import Any
 
 from parlant_site.common.ids import make_id
@@ -15,6 +16,15 @@ from parlant_site.demo.scripts import Line, Script
 from sessions_app.events import Kind, Mode, Source, Status
 from sessions_app.models import Agent, Event, Session
 
+WELCOMES = {
+    "en": "You're welcome, $first!",
+    "de": "Sehr gern, $first!",
+    "fr": "Avec plaisir, $first !",
+    "es": "¡De nada, $first!",
+    "ja": "どういたしまして。",
+    "ar": "على الرحب والسعة!",
+    "he": "בשמחה!",
+}
 STAGES = ("Interpreting", "Looking things up", "Writing")
 
 
@@ -38,6 +48,9 @@ class Timeline:
         """Write the lines of a script."""
         for line in script.lines:
             getattr(self, f"_line_{line.who}")(line)
+        if script.lines[-1].who == "C" and self.session.mode == Mode.AUTO:
+            # An agent answers every message: nobody waits for it.
+            self._line_A(Line("A", Template(WELCOMES[script.language])))
 
     def shift_before(self, anchor: datetime) -> None:
         """Move all events back in time when the last one would lie after the anchor."""

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         if not 1 <= customers <= MOST:
             raise CommandError(f"--customers must be between 1 and {MOST:,}")
         total = Written(0)
-        console = Console(file=self.stderr._out, force_terminal=None)  # type: ignore[attr-defined]
+        console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console, disable=options["verbosity"] == 0) as progress:
             task = progress.add_task("Customers", total=customers)
