@@ -5,13 +5,16 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from parlant_site.environment import Environment
+
+if TYPE_CHECKING:
+    import psycopg
 
 WHAT_TO_WRITE = (
     "Write sqlite:////absolute/path.sqlite3, postgres://user:password@host:5432/name, or transient"
@@ -94,6 +97,33 @@ def postgresql(url: str, environment: Environment) -> dict[str, Any]:
     options |= {
         "server_side_binding": True,
         "prepare_threshold": 1,
-        "pool": {"min_size": 1, "max_size": environment.database_pool_size, "timeout": 10},
+        "pool": {"min_size": 1, "max_size": environment.database_pool_size, "timeout": 5},
     }
     return {**parsed, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False, "OPTIONS": options}
+
+
+def described(settings: dict[str, Any]) -> str:
+    """Answer which database some settings mean, for people, without its password."""
+    if "sqlite" in settings["ENGINE"]:
+        return f"SQLite {settings['NAME']}"
+    return f"PostgreSQL {settings['NAME']} at {settings['HOST'] or 'localhost'}:{settings['PORT'] or 5432}"
+
+
+def connect_once(database: str) -> "psycopg.Connection[Any]":
+    """Answer a PostgreSQL connection made as Django makes its own, but without the pool.
+
+    The pool tries again and again, and then says only that it took too long; this raises the reason at once.
+    """
+    import psycopg
+    from django.db import connection
+
+    parameters = {**connection.get_connection_params(), "dbname": database}
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    return psycopg.connect(**parameters)
+
+
+def reason_of(error: Exception) -> str:
+    """Answer the line of a database's error that says what is wrong."""
+    lines = str(error).strip().splitlines() or ["it does not answer"]
+    return lines[0].removeprefix("connection failed: ")

@@ -51,6 +51,9 @@ class Environment(BaseSettings):
     lanes: int = Field(
         4, ge=1, le=64, description="Threads that run requests, each with a kept database connection, 1 to 64."
     )
+    agents: bool = Field(
+        True, description="`true` or `false`: whether a server process also runs the agents that reply to customers."
+    )
     cors_origins: Words = Field(
         [],
         description="Origins of web pages that may call the API, separated by commas (`https://shop.example`), `*` for "
@@ -84,6 +87,13 @@ class Environment(BaseSettings):
     )
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, le=1 << 30, description="Largest body of an API request, in bytes, 1024 to 1073741824."
+    )
+    max_upload_bytes: int = Field(
+        100 * 1024 * 1024,
+        ge=1024,
+        le=1 << 40,
+        description="Largest body of a request to the admin, where operators upload files to import, in bytes, 1024 to "
+        "1099511627776.",
     )
     token_days: int = Field(365, ge=1, le=36500, description="Days after which a new API token expires, 1 to 36500.")
     channel_layer_url: str = Field(

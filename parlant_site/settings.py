@@ -12,8 +12,12 @@ PARLANT_HOME = ENVIRONMENT.home
 # Who may call: "development" (everybody may do all) or "production"; see common/permissions.py.
 PARLANT_POLICY = ENVIRONMENT.env
 PARLANT_LANES = ENVIRONMENT.lanes
+PARLANT_AGENTS = ENVIRONMENT.agents
 PARLANT_MAX_BODY_BYTES = ENVIRONMENT.max_body_bytes
+PARLANT_MAX_UPLOAD_BYTES = ENVIRONMENT.max_upload_bytes
 PARLANT_POLL_INTERVAL = ENVIRONMENT.poll_interval
+PARLANT_OPERATOR_NAME = ENVIRONMENT.operator_name
+PARLANT_OPERATOR_PASSWORD = ENVIRONMENT.operator_password
 
 DEBUG = not ENVIRONMENT.is_production
 SECRET_KEY = ENVIRONMENT.secret()
@@ -29,7 +33,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "corsheaders",
     "django_filters",
@@ -46,7 +49,6 @@ MIDDLEWARE = [
     # Outermost, so that every answer bears the CORS headers, refusals and errors too.
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
     "parlant_site.common.bodies.LimitBodies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -175,10 +177,6 @@ USE_I18N = USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = ENVIRONMENT.home / "static"
-SERVESTATIC_USE_FINDERS = True
-SERVESTATIC_AUTOREFRESH = False
-SERVESTATIC_MAX_AGE = 60 if DEBUG else 3600
-SERVESTATIC_KEEP_ONLY_HASHED_FILES = False
 
 LOGGING = {
     "version": 1,

@@ -42,6 +42,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def threads_of(pid: int) -> int:
+    """Answer how many threads a process has."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("Threads:")).split()[1])
+
+
 def database_url() -> str:
     """Answer the PARLANT_DATABASE_URL of the test database."""
     if connection.vendor == "sqlite":

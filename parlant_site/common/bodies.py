@@ -16,10 +16,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class LimitBodies:
-    """Refuse API bodies over PARLANT_MAX_BODY_BYTES with 413 before anything reads them.
-
-    The admin is left to Django's own limits: operators upload files there.
-    """
+    """Refuse bodies that are larger than their path may take with 413, before anything reads them."""
 
     sync_capable = True
     async_capable = True
@@ -31,11 +28,9 @@ class LimitBodies:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer 413 or go on."""
-        if request.path.startswith("/admin/") or _fits(request):
+        if _fits(request):
             return self.get_response(request)
-        refusal = JsonResponse(
-            {"detail": f"The body is larger than {settings.PARLANT_MAX_BODY_BYTES} bytes"}, status=413
-        )
+        refusal = JsonResponse({"detail": f"The body is larger than {largest_body(request.path)} bytes"}, status=413)
         return _later(refusal) if iscoroutinefunction(self) else refusal
 
 
@@ -43,9 +38,16 @@ async def _later(response: HttpResponse) -> HttpResponseBase:
     return response
 
 
+def largest_body(path: str) -> int:
+    """Answer how many bytes the body of a request for a path may have: operators upload files to the admin."""
+    if path.startswith("/admin/"):
+        return int(settings.PARLANT_MAX_UPLOAD_BYTES)
+    return int(settings.PARLANT_MAX_BODY_BYTES)
+
+
 def _fits(request: HttpRequest) -> bool:
     try:
-        return int(request.META.get("CONTENT_LENGTH") or 0) <= settings.PARLANT_MAX_BODY_BYTES
+        return int(request.META.get("CONTENT_LENGTH") or 0) <= largest_body(request.path)
     except ValueError:
         return True
 

@@ -1,0 +1,143 @@
+"""Daphne's Server for a product: it starts and stops background work, ends without dropping anybody, reaps at once."""
+
+# Before anything else that imports Twisted: it installs the asyncio reactor.
+from daphne.server import Server as DaphneServer  # isort: skip
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+from twisted.internet import reactor as twisted_reactor
+from twisted.internet.defer import Deferred
+
+from parlant_site.common import lifecycle
+from parlant_site.serving.requests import Connections
+
+reactor: Any = twisted_reactor
+logger = logging.getLogger(__name__)
+
+# Daphne's own 50 makes a thousand clients that connect at once wait for seconds.
+BACKLOG = 4096
+# What a SIGTERM grants: to the requests that are being answered, and then, whatever happens, to the process.
+GRACE = 3.0
+LAST_MOMENT = 4.7
+
+
+class Server(DaphneServer):
+    """One process that serves an ASGI application on bound sockets until SIGINT or SIGTERM."""
+
+    def __init__(
+        self,
+        application: Any,
+        *,
+        sockets: list[socket.socket],
+        roles: Collection[lifecycle.Role],
+        ready: Callable[[], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(application, endpoints=["bound sockets"], ready_callable=self._begin, **options)
+        # The parent would open endpoints by itself; ours are bound already, so that a taken port is known early.
+        self.endpoints: list[str] = []
+        self.sockets = sockets
+        self.roles = roles
+        self.ready = ready
+        self.ports: list[Any] = []
+        self.failure: BaseException | None = None
+
+    def _begin(self) -> None:
+        self.http_factory = Connections(self)
+        reactor.callWhenRunning(lambda: asyncio.ensure_future(self._start()))
+
+    async def _start(self) -> None:
+        try:
+            await lifecycle.start(roles=self.roles)
+            for bound in self.sockets:
+                bound.listen(BACKLOG)
+                bound.setblocking(False)
+                self.ports.append(reactor.adoptStreamPort(bound.fileno(), bound.family, self.http_factory))
+                bound.close()
+            self.ready()
+        except Exception as error:
+            self.failure = error
+            self.stop()
+
+    # Reaping: the parent looks once a second for applications that are done; under load they pile up until then.
+
+    def create_application(self, protocol: Any, scope: Any) -> Any:
+        """Start the application for a connection; answer its queue of messages."""
+        queue = super().create_application(protocol, scope)
+        if details := self.connections.get(protocol):
+            details["application_instance"].add_done_callback(partial(self._reap, protocol))
+        return queue
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """Note that a connection is gone; forget it when its application is gone too."""
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
+            self._forget_if_over(protocol)
+
+    def _reap(self, protocol: Any, application: "asyncio.Future[None]") -> None:
+        details = self.connections.get(protocol)
+        error = None if application.cancelled() else application.exception()
+        if error:
+            logger.error("Exception inside application: %s", error, exc_info=error)
+        if details is None or details.pop("application_instance", None) is None:
+            return
+        if error and not details.get("disconnected"):
+            protocol.handle_exception(error)
+        self._forget_if_over(protocol)
+
+    def _forget_if_over(self, protocol: Any) -> None:
+        details = self.connections.get(protocol)
+        if details and details.get("disconnected") and "application_instance" not in details:
+            del self.connections[protocol]
+
+    # Stopping: the parent cancels every application, so whoever waits is cut off without an answer.
+
+    def kill_all_applications(self) -> "Deferred[None]":
+        """Let everybody finish: the reactor ends when the deferred fires."""
+        # A synchronous view that does not return would keep its thread, and with it the process, for ever.
+        watchdog = threading.Timer(LAST_MOMENT, _leave)
+        watchdog.daemon = True
+        watchdog.start()
+        return Deferred.fromFuture(asyncio.ensure_future(self._drain()))
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + GRACE
+        for port in self.ports:
+            port.stopListening()
+        await lifecycle.stop(grace=GRACE)
+        while (running := self._running()) and loop.time() < deadline:
+            await asyncio.wait(running, timeout=deadline - loop.time())
+        if running := self._running():
+            logger.warning("%d requests were not finished within %s s and are cut off", len(running), GRACE)
+            for application in running:
+                application.cancel()
+            await asyncio.wait(running, timeout=0.5)
+        await self._flush()
+
+    def _running(self) -> "list[asyncio.Future[None]]":
+        found = (details.get("application_instance") for details in self.connections.values())
+        return [application for application in found if application and not application.done()]
+
+    async def _flush(self) -> None:
+        """Close what is still connected, after what was written to it has been sent."""
+        for reader in reactor.getReaders():
+            if hasattr(reader, "loseConnection") and reader not in self.ports:
+                reader.loseConnection()
+        for _ in range(50):
+            if not reactor.getWriters():
+                return
+            await asyncio.sleep(0.01)
+
+
+def _leave() -> None:
+    logger.error("A request did not end; the process ends without it")
+    logging.shutdown()
+    os._exit(1)
