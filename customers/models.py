@@ -9,7 +9,9 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import F
 
 from customers.querysets import CustomerQuerySet
+from parlant_site.common.audit import Act, differing, record
 from parlant_site.common.errors import NotFound, Refusal
+from parlant_site.common.json import JSONValue
 from parlant_site.common.models import Identified, length_between
 from tags.models import Tag
 
@@ -68,6 +70,14 @@ class Customer(Identified):
 
     class Meta:
         ordering = ["creation_utc", "id"]
+        permissions = [
+            ("import_customers", "Can import customers"),
+            ("bulk_change", "Can change many customers at once"),
+            ("merge", "Can merge customers"),
+            ("export", "Can export customers and their data"),
+            ("erase", "Can erase customers and their data"),
+            ("view_pii", "Can see personal data"),
+        ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(id=""), name="customer_id_not_empty"),
             length_between("name", 1, NAME_LENGTH, name="customer_name_length"),
@@ -103,7 +113,9 @@ class Customer(Identified):
         try:
             with transaction.atomic():
                 customer.save(force_insert=True)
-                CustomerTag.objects.bulk_create(CustomerTag(customer=customer, tag=tag) for tag in set_of(tags))
+                borne = set_of(tags)
+                CustomerTag.objects.bulk_create(CustomerTag(customer=customer, tag=tag) for tag in borne)
+                record(Act.CREATED, customer, after=customer.facts([tag.pk for tag in borne]))
         except IntegrityError as error:
             if id is not None and cls.objects.filter(pk=id).exists():
                 raise CustomerIdTaken(f"A customer with the id {id!r} exists already") from error
@@ -128,25 +140,37 @@ class Customer(Identified):
         # Two who amend at once each change what they named: the second reads what the first wrote.
         current = Customer.objects.select_for_update().get(pk=self.pk)
         changed, fields = 0, ["stale"]
+        before: dict[str, JSONValue] = {}
+        after: dict[str, JSONValue] = {}
         if name is not None and name != current.name:
+            before["name"], after["name"] = current.name, name
             current.name = name
             changed |= Changed.PROFILE
             fields.append("name")
         unset = set(unset_metadata)
         if set_metadata or unset:
             merged = {**current.metadata, **(set_metadata or {})}
-            current.metadata = {key: value for key, value in merged.items() if key not in unset}
-            changed |= Changed.METADATA
-            fields.append("metadata")
-        if current._change_tags(add_tags, remove_tags, replace_tags):
+            metadata = {key: value for key, value in merged.items() if key not in unset}
+            before_keys, after_keys = differing(current.metadata, metadata)
+            if after_keys:
+                before["metadata"], after["metadata"] = before_keys, after_keys
+                current.metadata = metadata
+                changed |= Changed.METADATA
+                fields.append("metadata")
+        taken_off, put_on = current._change_tags(add_tags, remove_tags, replace_tags)
+        if taken_off or put_on:
+            before["tags"], after["tags"] = [*taken_off], [*put_on]
             changed |= Changed.TAGS
         if changed:
             current.stale |= changed
             current.save(update_fields=fields)
+            record(Act.CHANGED, current, before=before, after=after)
         self.name, self.metadata, self.stale = current.name, current.metadata, current.stale
         return self
 
-    def _change_tags(self, add: Iterable[str], remove: Iterable[str], replace: Iterable[str] | None) -> bool:
+    def _change_tags(
+        self, add: Iterable[str], remove: Iterable[str], replace: Iterable[str] | None
+    ) -> tuple[list[str], list[str]]:
         borne = set(self.tag_links.values_list("tag_id", flat=True))
         wanted = borne if replace is None else {tag.pk for tag in Tag.objects.with_ids(list(replace))}
         wanted = wanted | {tag.pk for tag in Tag.objects.with_ids(list(add))}
@@ -154,15 +178,22 @@ class Customer(Identified):
             if tag_id not in wanted:
                 raise TagNotBorne(tag_id)
         wanted = wanted - set(remove)
-        self.tag_links.filter(tag_id__in=borne - wanted).delete()
-        CustomerTag.objects.bulk_create(CustomerTag(customer=self, tag_id=tag_id) for tag_id in sorted(wanted - borne))
-        return wanted != borne
+        taken_off, put_on = sorted(borne - wanted), sorted(wanted - borne)
+        self.tag_links.filter(tag_id__in=taken_off).delete()
+        CustomerTag.objects.bulk_create(CustomerTag(customer=self, tag_id=tag_id) for tag_id in put_on)
+        return taken_off, put_on
 
+    @transaction.atomic
     def remove(self) -> None:
         """Delete the customer; the sessions stay, under the id that they were opened with. GuestStays for the guest."""
         if self.is_guest:
             raise GuestStays
+        record(Act.DELETED, self, before=self.facts(self.tag_ids()))
         self.delete()
+
+    def facts(self, tag_ids: Iterable[str]) -> dict[str, JSONValue]:
+        """Answer what the audit keeps of a customer who came or went."""
+        return {"name": self.name, "metadata": dict(self.metadata), "tags": [*tag_ids]}
 
     def tag_ids(self) -> list[str]:
         """Answer the ids of the tags, in the order in which they were put on; uses prefetched links."""

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class ParlantSiteConfig(AppConfig):
@@ -6,3 +7,11 @@ class ParlantSiteConfig(AppConfig):
 
     name = "parlant_site"
     verbose_name = "Parlant Site"
+
+    def ready(self) -> None:
+        """Grant the roles their permissions, after all other apps, whose permissions then exist."""
+        from parlant_site.roles import RoleGrants
+
+        grants = RoleGrants()
+        pre_migrate.connect(grants.look, sender=self, weak=False)
+        post_migrate.connect(grants.grant, sender=self, weak=False)

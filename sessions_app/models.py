@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from customers.models import GUEST_ID, Changed, Customer
+from parlant_site.common.audit import Act, record
 from parlant_site.common.errors import NotFound, Refusal
 from parlant_site.common.ids import new_id
 from parlant_site.common.json import JSONValue
@@ -69,7 +70,9 @@ class Agent(Identified):
         try:
             with transaction.atomic():
                 agent.save(force_insert=True)
-                AgentTag.objects.bulk_create(AgentTag(agent=agent, tag=tag) for tag in dict.fromkeys(tags))
+                borne = list(dict.fromkeys(tags))
+                AgentTag.objects.bulk_create(AgentTag(agent=agent, tag=tag) for tag in borne)
+                record(Act.CREATED, agent, after=agent.facts([tag.pk for tag in borne]))
         except IntegrityError as error:
             if "id" in fields and cls.objects.filter(pk=fields["id"]).exists():
                 raise AgentIdTaken(f"An agent with the id {fields['id']!r} exists already") from error
@@ -82,8 +85,12 @@ class Agent(Identified):
 
         NotFound for an unknown tag, and for a tag to remove that the agent does not bear.
         """
-        Agent.objects.select_for_update().get(pk=self.pk)
+        current = Agent.objects.select_for_update().get(pk=self.pk)
+        before: dict[str, JSONValue] = {}
+        after: dict[str, JSONValue] = {}
         for field, value in fields.items():
+            if getattr(current, field) != value:
+                before[field], after[field] = getattr(current, field), value
             setattr(self, field, value)
         if fields:
             self.save(update_fields=list(fields))
@@ -95,7 +102,28 @@ class Agent(Identified):
         wanted -= set(remove_tags)
         self.tag_links.filter(tag_id__in=borne - wanted).delete()
         AgentTag.objects.bulk_create(AgentTag(agent=self, tag_id=tag_id) for tag_id in sorted(wanted - borne))
+        if wanted != borne:
+            before["tags"], after["tags"] = [*sorted(borne - wanted)], [*sorted(wanted - borne)]
+        if after:
+            record(Act.CHANGED, self, before=before, after=after)
         return self
+
+    @transaction.atomic
+    def remove(self) -> None:
+        """Delete the agent; its sessions stay."""
+        record(Act.DELETED, self, before=self.facts(self.tag_ids()))
+        self.delete()
+
+    def facts(self, tag_ids: Iterable[str]) -> dict[str, JSONValue]:
+        """Answer what the audit keeps of an agent that came or went."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "max_engine_iterations": self.max_engine_iterations,
+            "composition_mode": str(self.composition_mode),
+            "message_output_mode": str(self.message_output_mode),
+            "tags": [*tag_ids],
+        }
 
     def tag_ids(self) -> list[str]:
         """Answer the ids of the tags, in the order in which they were put on; uses prefetched links."""
@@ -148,6 +176,12 @@ class Session(Identified):
 
     class Meta:
         ordering = ["creation_utc", "id"]
+        permissions = [
+            ("reply", "Can reply to customers as a human agent"),
+            ("reply_as_agent", "Can reply on behalf of the AI agent"),
+            ("take_over", "Can take over conversations and hand them back"),
+            ("assign", "Can assign conversations to others"),
+        ]
         constraints = [
             one_of("mode", Mode, name="session_mode"),
             models.CheckConstraint(condition=models.Q(client_offset__gte=0), name="session_client_offset_positive"),

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import IntegrityError, models, transaction
 
+from parlant_site.common.audit import Act, record
 from parlant_site.common.errors import NotFound, Refusal
 from parlant_site.common.models import Identified, length_between
 
@@ -52,17 +53,24 @@ class Tag(Identified):
 
     def rename(self, name: str) -> Tag:
         """Give the tag another name; TagNameTaken when the name is in use."""
-        self.name = name
-        return self._write(update_fields=["name"])
+        before, self.name = self.name, name
+        return self if name == before else self._write(before=before)
 
+    @transaction.atomic
     def remove(self) -> None:
         """Delete the tag and take it off everything that bears it."""
+        record(Act.DELETED, self, before={"name": self.name})
         self.delete()
 
-    def _write(self, update_fields: list[str] | None = None) -> Tag:
+    def _write(self, before: str | None = None) -> Tag:
         try:
             with transaction.atomic():
-                self.save(force_insert=update_fields is None, update_fields=update_fields)
+                if before is None:
+                    self.save(force_insert=True)
+                    record(Act.CREATED, self, after={"name": self.name})
+                else:
+                    self.save(update_fields=["name"])
+                    record(Act.CHANGED, self, before={"name": before}, after={"name": self.name})
         except IntegrityError as error:
             if Tag.objects.filter(name=self.name).exclude(pk=self.pk).exists():
                 raise TagNameTaken(f"A tag named {self.name!r} exists already") from error

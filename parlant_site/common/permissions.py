@@ -47,6 +47,10 @@ class Restricted:
     needs: ClassVar[dict[str, str]] = {}
     public: ClassVar[dict[str, str]] = {}
 
+    def needed(self) -> str | None:
+        """Answer the permission that this very request needs; None: nobody may make it."""
+        return self.needs.get(getattr(self, "action", None) or "")
+
     def public_scope(self) -> str | None:
         """Answer the throttle scope under which anonymous callers may make this very request; None: they may not."""
         return self.public.get(getattr(self, "action", None) or "")
@@ -65,5 +69,5 @@ class MayCall(BasePermission):
             return False
         if view.public_scope() is not None:
             return True
-        codename = view.needs.get(getattr(view, "action", None) or "")
+        codename = view.needed()
         return bool(request.user and request.user.is_authenticated and codename and request.user.has_perm(codename))

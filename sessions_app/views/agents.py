@@ -55,5 +55,5 @@ class AgentViewSet(ContractViewSet):
     @extend_schema(responses=answers(204, refusals=(404,)))
     def destroy(self, request: Request, id: str) -> Response:
         """Delete an agent; its sessions stay."""
-        self.find(Agent.objects.all(), id).delete()
+        self.find(Agent.objects.all(), id).remove()
         return Response(status=204)

@@ -52,6 +52,21 @@ class EventViewSet(ContractViewSet):
         said = body.get("kind") == Kind.MESSAGE and body.get("source") == Source.CUSTOMER
         return "post_message" if said else None
 
+    def needed(self) -> str | None:
+        """Answer the permission: to speak to a customer as a human, or under the agent's name, is one of its own."""
+        if getattr(self, "action", None) != "create":
+            return super().needed()
+        try:
+            body = json_body(self.request)
+        except Refusal:
+            return super().needed()
+        if body.get("kind") != Kind.MESSAGE:
+            return super().needed()
+        return {
+            Source.HUMAN_AGENT.value: "sessions_app.reply",
+            Source.HUMAN_AGENT_ON_BEHALF_OF_AI_AGENT.value: "sessions_app.reply_as_agent",
+        }.get(str(body.get("source")), "sessions_app.add_event")
+
     def session(self) -> Session:
         """Answer the session of the path."""
         found: Session = self.find(Session.objects.all(), self.kwargs["session_id"])

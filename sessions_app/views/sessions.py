@@ -43,6 +43,16 @@ class SessionViewSet(ContractViewSet):
             return "open_session"  # refused with its reason a moment later
         return "open_session" if body.get("customer_id") in (None, GUEST_ID) else None
 
+    def needed(self) -> str | None:
+        """Answer the permission; to change the mode alone is to take over or to hand back."""
+        if getattr(self, "action", None) != "partial_update":
+            return super().needed()
+        try:
+            changes = {name for name, value in json_body(self.request).items() if value is not None}
+        except Refusal:
+            return super().needed()
+        return "sessions_app.take_over" if changes == {"mode"} else super().needed()
+
     @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(SessionBody, "Session")))
     def list(self, request: Request) -> Response:
         """List sessions, by creation."""

@@ -1,0 +1,71 @@
+"""Roles are groups, whose permissions REST asks."""
+
+import httpx
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import call_command
+from knox.models import AuthToken
+
+from parlant_site.roles import ROLES
+from tests.processes import Server
+
+
+def user_in(role: str) -> User:
+    user = User.objects.create_user(role.lower().replace(" ", "-"))
+    user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def as_role(server: Server, role: str) -> httpx.Client:
+    _, token = AuthToken.objects.create(user_in(role))
+    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+
+@pytest.mark.django_db
+def test_every_role_is_a_group_that_may_what_exists_of_its_permissions() -> None:
+    existing = {f"{p.content_type.app_label}.{p.codename}" for p in Permission.objects.select_related("content_type")}
+    for name, codenames in ROLES.items():
+        granted = Group.objects.get(name=name).permissions.select_related("content_type")
+        wanted = existing if codenames == ["*"] else existing & set(codenames)
+        assert {f"{p.content_type.app_label}.{p.codename}" for p in granted} == wanted, name
+
+
+@pytest.mark.django_db
+def test_what_an_administrator_changed_stays_through_the_next_migrate() -> None:
+    viewer = Group.objects.get(name="Viewer")
+    viewer.permissions.clear()
+    Group.objects.get(name="Lead").delete()
+    call_command("migrate", verbosity=0)
+    assert not viewer.permissions.exists()
+    assert not Group.objects.filter(name="Lead").exists()
+
+
+@pytest.mark.django_db
+def test_a_permission_that_appears_later_is_granted_by_the_migrate_that_makes_it() -> None:
+    Permission.objects.get(codename="merge", content_type__app_label="customers").delete()
+    call_command("migrate", verbosity=0)
+    assert Group.objects.get(name="Data steward").permissions.filter(codename="merge").exists()
+    assert not Group.objects.get(name="Viewer").permissions.filter(codename="merge").exists()
+
+
+def test_a_viewer_reads_and_changes_nothing(production_server: Server) -> None:
+    with as_role(production_server, "Viewer") as http:
+        assert http.get("/customers").status_code == 200
+        assert http.post("/customers", json={"name": "Ada"}).status_code == 403
+        assert http.delete("/customers/guest").status_code == 403
+
+
+def test_an_operator_replies_and_takes_over_but_does_not_speak_as_the_agent(production_server: Server) -> None:
+    with as_role(production_server, "Admin") as http:
+        agent = http.post("/agents", json={"name": "Iris"}).json()["id"]
+        session = http.post("/sessions", json={"agent_id": agent}).json()["id"]
+    said = {"kind": "message", "message": "Hello", "participant": {"display_name": "Olga"}}
+    events = f"/sessions/{session}/events"
+    with as_role(production_server, "Operator") as http:
+        assert http.patch(f"/sessions/{session}", json={"mode": "manual"}).status_code == 200
+        assert http.patch(f"/sessions/{session}", json={"title": "Mine"}).status_code == 403
+        assert http.post(events, json={**said, "source": "human_agent"}).status_code == 201
+        on_behalf = {**said, "source": "human_agent_on_behalf_of_ai_agent"}
+        assert http.post(events, json=on_behalf).status_code == 403
+    with as_role(production_server, "Lead") as http:
+        assert http.post(events, json=on_behalf).status_code == 201
