@@ -1,6 +1,5 @@
 """The audit records every change with who, through what, before and after."""
 
-
 import httpx
 import pytest
 from django.db import connection
