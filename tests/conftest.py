@@ -61,8 +61,11 @@ def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Itera
 
 
 @pytest.fixture(scope="session")
-def _server(django_db_setup: None) -> Iterator[Server]:
+def _server(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
     with start_server() as server:
+        with django_db_blocker.unblock():
+            empty_database()  # of the first operator, whom every new database gets
+            connection.close()
         yield server
 
 
@@ -73,7 +76,7 @@ def server(database: None, _server: Server) -> Server:
 
 
 @pytest.fixture(scope="session")
-def _production_server(django_db_setup: None) -> Iterator[Server]:
+def _production_server(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
     environment = {
         "PARLANT_ENV": "production",
         "PARLANT_SECRET_KEY": "a key that only the tests know, long enough to be one",
@@ -83,6 +86,9 @@ def _production_server(django_db_setup: None) -> Iterator[Server]:
         "PARLANT_RATE_OPEN_SESSION": "5/min",
     }
     with start_server(**environment) as server:
+        with django_db_blocker.unblock():
+            empty_database()
+            connection.close()
         yield server
 
 

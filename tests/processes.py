@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,35 +57,55 @@ def database_url() -> str:
     return f"postgres://{login}@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
 
 
+def clean_environment(**variables: str) -> dict[str, str]:
+    """Answer an environment that knows of Parlant Site only what `variables` say."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PARLANT_", "DJANGO_"))}
+    return {**inherited, **variables}
+
+
+def manage(*arguments: str, limit: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a `manage.py` command to its end; of PARLANT_ variables it knows only the given ones."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=clean_environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=limit,
+    )
+
+
 @contextlib.contextmanager
-def start_server(*arguments: str, **environment: str) -> Iterator[Server]:
-    """Run a server on the test database until the block ends, then stop it with SIGTERM."""
-    port = free_port()
-    log = Path(tempfile.mkstemp(prefix="parlant-server-", suffix=".log")[1])
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "parlant_site.asgi:application"]
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PARLANT_", "DJANGO_SETTINGS"))
+def start_server(*arguments: str, **variables: str) -> Iterator[Server]:
+    """Run `manage.py serve` without agents on the test database until the block ends."""
+    on_the_test_database = {
+        "PARLANT_HOME": os.environ["PARLANT_HOME"],
+        "PARLANT_DATABASE_URL": database_url(),
+        "PARLANT_LOG_LEVEL": "WARNING",
     }
+    with serve("--no-agents", *arguments, **{**on_the_test_database, **variables}) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serve(*arguments: str, **variables: str) -> Iterator[Server]:
+    """Run `manage.py serve` on a free port until the block ends, then stop it with SIGTERM; a test may end it before.
+
+    Of PARLANT_ variables the server knows only the given ones.
+    """
+    log = Path(tempfile.mkstemp(prefix="parlant-server-", suffix=".log")[1])
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, *arguments],
+            [sys.executable, "manage.py", "serve", "--port", "0", *arguments],
             cwd=ROOT,
-            env={
-                **inherited,
-                "DJANGO_SETTINGS_MODULE": "parlant_site.settings",
-                "PARLANT_HOME": os.environ["PARLANT_HOME"],
-                "PARLANT_DATABASE_URL": database_url(),
-                "PARLANT_LOG_LEVEL": "WARNING",
-                **environment,
-            },
+            env=clean_environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    server = Server(f"http://127.0.0.1:{port}", process, log)
     try:
-        _wait_until_it_answers(server)
-        yield server
+        yield Server(_printed_url(process, log), process, log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -97,13 +117,13 @@ def start_server(*arguments: str, **environment: str) -> Iterator[Server]:
         log.unlink(missing_ok=True)
 
 
-def _wait_until_it_answers(server: Server, limit: float = 60) -> None:
+def _printed_url(process: subprocess.Popen[bytes], log: Path, limit: float = 60) -> str:
+    """Wait until the server says where it listens: it answers from then on."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            raise RuntimeError(f"the server ended at once:\n{server.log.read_text()}")
-        with contextlib.suppress(httpx.TransportError):
-            httpx.get(f"{server.url}/healthz", timeout=5)
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"the server did not answer within {limit} s:\n{server.log.read_text()}")
+        if found := re.search(r"REST +(http://\S+)\n", log.read_text()):
+            return found[1]
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended at once:\n{log.read_text()}")
+        time.sleep(0.02)
+    raise TimeoutError(f"the server did not begin within {limit} s:\n{log.read_text()}")

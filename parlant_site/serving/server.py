@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,20 +29,23 @@ LAST_MOMENT = 4.7
 
 
 class Server(DaphneServer):
-    """One process that serves an ASGI application on bound sockets until SIGINT or SIGTERM."""
+    """One process that serves an ASGI application until SIGINT or SIGTERM.
+
+    It listens on `sockets`, which are bound already (so that a taken port is known early), or on Daphne's endpoints.
+    """
 
     def __init__(
         self,
         application: Any,
         *,
-        sockets: list[socket.socket],
-        roles: Collection[lifecycle.Role],
-        ready: Callable[[], None],
+        sockets: Sequence[socket.socket] = (),
+        endpoints: Sequence[str] = (),
+        roles: Collection[lifecycle.Role] = ("web", "agents"),
+        ready: Callable[[], None] = lambda: None,
         **options: Any,
     ) -> None:
-        super().__init__(application, endpoints=["bound sockets"], ready_callable=self._begin, **options)
-        # The parent would open endpoints by itself; ours are bound already, so that a taken port is known early.
-        self.endpoints: list[str] = []
+        super().__init__(application, endpoints=endpoints or ["sockets"], ready_callable=self._begin, **options)
+        self.endpoints = list(endpoints)
         self.sockets = sockets
         self.roles = roles
         self.ready = ready
@@ -50,16 +53,16 @@ class Server(DaphneServer):
         self.failure: BaseException | None = None
 
     def _begin(self) -> None:
-        self.http_factory = Connections(self)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self._start()))
 
     async def _start(self) -> None:
         try:
             await lifecycle.start(roles=self.roles)
+            connections = Connections(self)
             for bound in self.sockets:
                 bound.listen(BACKLOG)
                 bound.setblocking(False)
-                self.ports.append(reactor.adoptStreamPort(bound.fileno(), bound.family, self.http_factory))
+                self.ports.append(reactor.adoptStreamPort(bound.fileno(), bound.family, connections))
                 bound.close()
             self.ready()
         except Exception as error:

@@ -12,8 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import threads_of
-from tests.site.serving import manage, serve
+from tests.processes import manage, serve, threads_of
 
 PRODUCTION = {
     "PARLANT_ENV": "production",
