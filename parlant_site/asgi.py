@@ -1,7 +1,6 @@
 """The ASGI application, composed: what HTTP, WebSocket and lifespan messages meet, in this order."""
 
 import os
-from typing import Any
 
 from django.core.asgi import get_asgi_application
 
@@ -14,13 +13,14 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from parlant_site.common.lanes import OnLanes, lanes_for  # noqa: E402
 from parlant_site.lifespan import Lifespan  # noqa: E402
 from parlant_site.static_files import StaticFiles  # noqa: E402
-
-websocket_urlpatterns: list[Any] = []
+from sessions_app.longpoll import HoldPolls  # noqa: E402
+from sessions_app.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": StaticFiles(OnLanes(django_application, choose=lanes_for)),
-        "websocket": OnLanes(URLRouter(websocket_urlpatterns), choose=lanes_for),
+        "http": StaticFiles(HoldPolls(OnLanes(django_application, choose=lanes_for))),
+        # Sockets live long: they take a lane for each look at the database (on_lane), none for themselves.
+        "websocket": URLRouter(websocket_urlpatterns),
         "lifespan": Lifespan(),
     }
 )

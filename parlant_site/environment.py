@@ -108,6 +108,13 @@ class Environment(BaseSettings):
         description="Seconds between looks at the database for events of other processes whose wake-up was lost, "
         "0.05 to 30.",
     )
+    drop_wakeups: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="For tests of losslessness: the share of wake-ups to lose, 0 to 1. What was lost comes with the "
+        "next look at the database.",
+    )
     operator_name: str = Field("operator", min_length=1, max_length=150, description="Name of the first operator.")
     operator_password: str = Field(
         "", description="Password of the first operator. Default: generated and printed once."

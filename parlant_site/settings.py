@@ -18,6 +18,7 @@ PARLANT_MAX_UPLOAD_BYTES = ENVIRONMENT.max_upload_bytes
 PARLANT_POLL_INTERVAL = ENVIRONMENT.poll_interval
 PARLANT_OPERATOR_NAME = ENVIRONMENT.operator_name
 PARLANT_OPERATOR_PASSWORD = ENVIRONMENT.operator_password
+PARLANT_DROP_WAKEUPS = ENVIRONMENT.drop_wakeups
 
 DEBUG = not ENVIRONMENT.is_production
 SECRET_KEY = ENVIRONMENT.secret()
@@ -26,8 +27,8 @@ DATABASES = databases(ENVIRONMENT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    # Before daphne, whose runserver it replaces.
-    "parlant_site.serving",
+    # First, so that its runserver replaces Daphne's.
+    "parlant_site",
     "daphne",
     "channels",
     "django.contrib.admin.apps.SimpleAdminConfig",
@@ -45,7 +46,6 @@ INSTALLED_APPS = [
     "tags",
     "customers",
     "sessions_app",
-    "parlant_site",
 ]
 MIDDLEWARE = [
     # Outermost, so that every answer bears the CORS headers, refusals and errors too.

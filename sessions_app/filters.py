@@ -12,6 +12,7 @@ from rest_framework import serializers
 from parlant_site.common.filters import TextFilter
 from parlant_site.common.serializers import Input, Text, Whole
 from sessions_app.events import Kind, Moderation, Source
+from sessions_app.lines import Wanted
 from sessions_app.models import Session
 from sessions_app.querysets import EventQuerySet, SessionQuerySet
 
@@ -119,3 +120,12 @@ def matching(events: EventQuerySet, query: dict[str, Any]) -> EventQuerySet:
         if name in query:
             found = found.filter(trace_id=query[name])
     return found.order_by("offset")
+
+
+def wanted_by(query: dict[str, Any]) -> Wanted:
+    """Answer what a validated EventQuery asks for, apart from the offset, to tell events apart that come later."""
+    return Wanted(
+        kinds=frozenset(str(kind) for kind in query.get("kinds", [])),
+        source=query.get("source", ""),
+        traces=frozenset(query[name] for name in ("trace_id", "correlation_id") if name in query),
+    )

@@ -19,6 +19,11 @@ def make_id(milliseconds: int, number: int) -> str:
     return _encode(milliseconds, TIME_CHARACTERS) + _encode(number % _RANDOM_RANGE, RANDOM_CHARACTERS)
 
 
+def id_at(milliseconds: int) -> str:
+    """Answer the least identifier that can be made at an instant, in milliseconds since 1970."""
+    return _encode(milliseconds, TIME_CHARACTERS) + ALPHABET[0] * RANDOM_CHARACTERS
+
+
 def _encode(number: int, length: int) -> str:
     digits = [""] * length
     for place in range(length - 1, -1, -1):

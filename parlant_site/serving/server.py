@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 
 from parlant_site.common import lifecycle
 from parlant_site.serving.requests import Connections
+from parlant_site.serving.sockets import CLOSE_SECONDS, Socket, until_read
 
 reactor: Any = twisted_reactor
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Server(DaphneServer):
         self.failure: BaseException | None = None
 
     def _begin(self) -> None:
+        self.ws_factory.protocol = Socket
+        self.ws_factory.setProtocolOptions(closeHandshakeTimeout=CLOSE_SECONDS)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self._start()))
 
     async def _start(self) -> None:
@@ -68,6 +71,11 @@ class Server(DaphneServer):
         except Exception as error:
             self.failure = error
             self.stop()
+
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """Send what the application says, no faster than the client reads: or else it would queue up in memory."""
+        await super().handle_reply(protocol, message)
+        await until_read(protocol)
 
     # Reaping: the parent looks once a second for applications that are done; under load they pile up until then.
 

@@ -14,7 +14,9 @@ from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
 from sessions_app.actions import post_event
 from sessions_app.events import Kind, Moderation, Source, Status
-from sessions_app.filters import DeletionQuery, EventQuery, EventWait, PostingQuery, matching
+from sessions_app.filters import DeletionQuery, EventQuery, EventWait, PostingQuery, matching, wanted_by
+from sessions_app.lines import is_growing
+from sessions_app.longpoll import Waiting, hand_over
 from sessions_app.models import Event, Session
 from sessions_app.rows import read_rows, row_of
 from sessions_app.serializers import EventBody, EventChange, NewEvent
@@ -84,10 +86,21 @@ class EventViewSet(ContractViewSet):
     def list(self, request: Request, session_id: str) -> Response:
         """List events by offset; 504 when none matches and none came within `wait_for_data` seconds."""
         query = self.query(EventQuery)
-        rows = read_rows(matching(Event.objects.filter(session_id=session_id), query))
-        if not rows:
+        offset, wanted = query.get("min_offset", 0), wanted_by(query)
+        if query["sse"]:
             self.session()
-            if query["wait_for_data"]:
+            offset = max(offset, _after_last_event(request))
+            hand_over(request, Waiting(query["wait_for_data"], offset, wanted, is_stream=True))
+            raise NothingCame
+        found = matching(Event.objects.filter(session_id=session_id), query)
+        rows = read_rows(found)
+        if not rows:
+            session = self.session()
+            if session.next_offset > offset:
+                rows = read_rows(found)  # one may have come between the two looks
+            if not rows and query["wait_for_data"]:
+                offset = max(offset, session.next_offset)
+                hand_over(request, Waiting(query["wait_for_data"], offset, wanted, revision=session.revision))
                 raise NothingCame
         return Response(rows)
 
@@ -110,8 +123,15 @@ class EventViewSet(ContractViewSet):
     @extend_schema(parameters=[EventWait], responses=answers(200, EventBody, refusals=(404, 504)))
     def retrieve(self, request: Request, session_id: str, event_id: str) -> Response:
         """Read an event; a deleted one answers with `deleted: true`."""
-        self.query(EventWait)
-        return Response(row_of(self.event()))
+        query = self.query(EventWait)
+        event = self.event()
+        if query["sse"]:
+            hand_over(request, Waiting(query["wait_for_data"], event_id=event_id, is_stream=True))
+            raise NothingCame
+        if query["wait_for_completion"] and query["wait_for_data"] and is_growing(event.data):
+            hand_over(request, Waiting(query["wait_for_data"], event_id=event_id))
+            raise NothingCame
+        return Response(row_of(event))
 
     @extend_schema(request=EventChange, responses=answers(200, EventBody, refusals=(404,)))
     def partial_update(self, request: Request, session_id: str, event_id: str) -> Response:
@@ -127,3 +147,9 @@ class EventViewSet(ContractViewSet):
         query = self.query(DeletionQuery)
         self.session().delete_events_from(query["min_offset"])
         return Response(status=204)
+
+
+def _after_last_event(request: Request) -> int:
+    """Answer the offset after the last event that a client of a stream says it has; 0 when it says none."""
+    last = request.headers.get("Last-Event-ID", "")
+    return int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 19 else 0

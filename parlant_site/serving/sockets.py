@@ -1,0 +1,30 @@
+"""WebSockets at the wire: closed with any code and with a reason, and no faster than the client reads."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from daphne.ws_protocol import WebSocketProtocol
+
+# How long a client may take to confirm that the socket is closed.
+CLOSE_SECONDS = 5
+# How often it is looked whether a client that reads slowly has read on.
+LOOK_SECONDS = 0.02
+
+
+class Socket(WebSocketProtocol):
+    """A WebSocket whose closing tells the reason; Daphne drops it, and refuses 1012 (the service restarts)."""
+
+    def handle_reply(self, message: Mapping[str, Any]) -> None:
+        """Do what the application says."""
+        if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=(message.get("reason") or "").encode())
+        else:
+            super().handle_reply(message)
+
+
+async def until_read(protocol: Any) -> None:
+    """Wait while a connection has more to send than its buffer should hold (64 KiB)."""
+    # The transport itself notes when it asks who produces to pause.
+    while getattr(protocol.transport, "producerPaused", False) and protocol.transport.connected:
+        await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,18 @@
+"""Paths of the WebSockets."""
+
+from typing import Any
+
+from django.urls import path, re_path
+
+from sessions_app.consumers import FollowAllSessions, FollowSession, Nowhere
+
+# Typed loosely: Django's paths are typed for views, Channels lets them lead to ASGI applications.
+_follow_all: Any = FollowAllSessions.as_asgi()
+_follow: Any = FollowSession.as_asgi()
+_nowhere: Any = Nowhere.as_asgi()
+
+websocket_urlpatterns: list[Any] = [
+    path("ws/sessions", _follow_all),
+    path("ws/sessions/<str:session_id>", _follow),
+    re_path("", _nowhere),
+]
