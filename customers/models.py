@@ -36,6 +36,10 @@ class GuestStays(Refusal):
     """The guest stands for everybody who is not registered, and cannot be deleted."""
 
 
+class GuestKeepsName(Refusal):
+    """The guest stands for everybody who is not registered, and is always called Guest."""
+
+
 class TagNotBorne(NotFound):
     """The customer does not bear the tag that was to be removed."""
 
@@ -138,11 +142,13 @@ class Customer(Identified):
         NotFound for an unknown tag and for a tag to remove that the customer does not bear.
         """
         # Two who amend at once each change what they named: the second reads what the first wrote.
-        current = Customer.objects.select_for_update().get(pk=self.pk)
+        current = Customer.lock(self.pk)
         changed, fields = 0, ["stale"]
         before: dict[str, JSONValue] = {}
         after: dict[str, JSONValue] = {}
         if name is not None and name != current.name:
+            if self.is_guest:
+                raise GuestKeepsName
             before["name"], after["name"] = current.name, name
             current.name = name
             changed |= Changed.PROFILE

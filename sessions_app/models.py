@@ -17,6 +17,7 @@ from parlant_site.common.ids import new_id
 from parlant_site.common.json import JSONValue
 from parlant_site.common.models import ID_LENGTH, Identified, length_between, one_of
 from sessions_app import appending, feed
+from sessions_app.activity import restate_customers, restate_session
 from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Source
 from sessions_app.querysets import EventQuerySet, SessionQuerySet
 from tags.models import Tag
@@ -85,7 +86,7 @@ class Agent(Identified):
 
         NotFound for an unknown tag, and for a tag to remove that the agent does not bear.
         """
-        current = Agent.objects.select_for_update().get(pk=self.pk)
+        current = Agent.lock(self.pk)
         before: dict[str, JSONValue] = {}
         after: dict[str, JSONValue] = {}
         for field, value in fields.items():
@@ -243,13 +244,9 @@ class Session(Identified):
         """Change some of title, mode, agent, customer, client_offset, metadata (set, then unset) and labels (upsert,
         then remove), all or nothing.
         """
-        current = Session.objects.select_for_update().get(pk=self.pk)
-        if (mode := fields.get("mode")) and mode != current.mode:
-            _count(current.customer_id, manual_session_count=1 if mode == Mode.MANUAL else -1)
-        if (customer := fields.get("customer")) and customer.pk != current.customer_id:
-            counts = {**current._counts(), "manual_session_count": int((mode or current.mode) == Mode.MANUAL)}
-            _count(current.customer_id, **{name: -count for name, count in counts.items()})
-            _count(customer.pk, **counts)
+        current = Session.lock(self.pk)
+        moved = (customer := fields.get("customer")) is not None and customer.pk != current.customer_id
+        if customer is not None:
             fields["customer_ref"] = customer.pk
         if agent := fields.get("agent"):
             fields["agent_ref"] = agent.pk
@@ -261,11 +258,16 @@ class Session(Identified):
             setattr(self, field, value)
         if fields:
             self.save(update_fields=list(fields))
+        put_on, taken_off = list(dict.fromkeys(upsert_labels)), list(remove_labels)
         SessionLabel.objects.bulk_create(
-            (SessionLabel(session=self, label=label) for label in dict.fromkeys(upsert_labels)), ignore_conflicts=True
+            (SessionLabel(session=self, label=label) for label in put_on), ignore_conflicts=True
         )
-        self.label_rows.filter(label__in=list(remove_labels)).delete()
-        if fields:
+        self.label_rows.filter(label__in=taken_off).delete()
+        if moved:
+            restate_customers([current.customer_id, self.customer_id])
+        elif (mode := fields.get("mode", current.mode)) != current.mode:
+            _count(current.customer_id, manual_session_count=1 if mode == Mode.MANUAL else -1)
+        if fields or put_on or taken_off:
             Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
             transaction.on_commit(lambda: feed.publish(self.pk))
         return self
@@ -273,14 +275,6 @@ class Session(Identified):
     def labels(self) -> list[str]:
         """Answer the labels, in the order in which they were put on; uses prefetched rows."""
         return [row.label for row in self.label_rows.all()]
-
-    def _counts(self) -> dict[str, int]:
-        return {
-            "session_count": 1,
-            "customer_message_count": self.customer_message_count,
-            "ai_message_count": self.ai_message_count,
-            "human_message_count": self.human_message_count,
-        }
 
     def append_event(
         self,
@@ -321,7 +315,7 @@ class Session(Identified):
 
         TurnWouldBeCut when the first event that would go is not the first remaining one of its trace.
         """
-        current = Session.objects.select_for_update().get(pk=self.pk)
+        current = Session.lock(self.pk)
         remaining = current.events.filter(deleted=False)
         going = remaining.filter(offset__gte=min_offset)
         first = going.order_by("offset").first()
@@ -331,25 +325,16 @@ class Session(Identified):
             raise TurnWouldBeCut(
                 f"Event {first.offset} is not the first one of its trace: delete from the beginning of the trace"
             )
-        lost = going.message_counts()
         deleted = going.update(deleted=True)
-        last = current.events.filter(deleted=False, kind=Kind.MESSAGE).order_by("-offset").first()
-        appending.restate_last_message(current, last, lost)
-        _count(current.customer_id, **{name: -count for name, count in lost.items()})
+        Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
+        restate_session(current)
+        restate_customers([current.customer_id])
         transaction.on_commit(lambda: feed.publish(self.pk))
         return deleted
 
-    @transaction.atomic
     def remove(self) -> None:
         """Delete the session with its events."""
-        current = Session.objects.select_for_update().filter(pk=self.pk).first()
-        if current is None:
-            return
-        counts = {**current._counts(), "manual_session_count": int(current.mode == Mode.MANUAL)}
-        _count(current.customer_id, **{name: -count for name, count in counts.items()})
-        current.events.all()._raw_delete(using=current._state.db)  # nothing hangs on events: no need to load them
-        current.delete()
-        transaction.on_commit(lambda: feed.publish(self.pk))
+        Session.objects.filter(pk=self.pk).remove()
 
 
 class SessionLabel(models.Model):
@@ -396,7 +381,7 @@ class Event(Identified):
     @transaction.atomic
     def amend_metadata(self, *, set: Mapping[str, JSONValue] | None = None, unset: Iterable[str] = ()) -> Event:
         """Set, then unset keys of the metadata: all that a caller may ever change about an event."""
-        current = Event.objects.select_for_update().get(pk=self.pk)
+        current = Event.lock(self.pk)
         gone = frozenset(unset)
         merged = {**current.metadata, **(set or {})}
         current.metadata = {key: value for key, value in merged.items() if key not in gone}

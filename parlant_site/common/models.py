@@ -1,11 +1,12 @@
 """What all models share."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models.functions import Length
 from django.utils import timezone
 
+from parlant_site.common.errors import NotFound
 from parlant_site.common.ids import new_id
 
 ID_LENGTH = 200
@@ -25,6 +26,20 @@ class Identified(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def found_in(cls, rows: models.QuerySet[Any], key: str) -> Any:
+        """Answer the row with this id; NotFound names it."""
+        row = rows.filter(pk=key).first()
+        if row is None:
+            raise NotFound(str(cls._meta.verbose_name).capitalize(), key)
+        return row
+
+    @classmethod
+    def lock(cls, key: str) -> Self:
+        """Answer the row as it is now, locked until the transaction ends; NotFound when it is gone."""
+        row: Self = cls.found_in(cls._base_manager.select_for_update(), key)
+        return row
 
 
 def length_between(field: str, least: int, most: int, *, name: str) -> models.CheckConstraint:

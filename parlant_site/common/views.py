@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from parlant_site.common.bodies import json_body
 from parlant_site.common.errors import NotFound
+from parlant_site.common.models import Identified
 from parlant_site.common.pagination import Page, PageQuery, cut
 from parlant_site.common.permissions import Restricted
 from parlant_site.common.serializers import Input
@@ -40,8 +41,5 @@ class ContractViewSet(Restricted, GenericViewSet[Any]):
     @staticmethod
     def find(rows: QuerySet[Any], key: str) -> Any:
         """Answer the row with this id; NotFound names it."""
-        row = rows.filter(pk=key).first()
-        if row is None:
-            model: type[Model] = rows.model
-            raise NotFound(str(model._meta.verbose_name).capitalize(), key)
-        return row
+        model: type[Identified] = rows.model
+        return model.found_in(rows, key)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
-from django.db.models import F
 
 from parlant_site.common.rendering import dumps
 from sessions_app.appending import postgresql, sqlite
@@ -21,7 +20,7 @@ from sessions_app.events import Kind, Source
 from sessions_app.querysets import message_counter
 
 if TYPE_CHECKING:
-    from sessions_app.models import Event, Session
+    from sessions_app.models import Event
 
 SNIPPET_LENGTH = 200
 
@@ -70,16 +69,23 @@ def assignments_for(event: Event) -> Assignments:
         ("last_message_source = %s", [str(source)]),
         ("last_message_utc = %s", [now]),
     ]
+    # Clocks differ, and imports append what happened long ago: the customer's newest message stays the newest.
     customer: list[tuple[str, list[Any]]] = [
-        ("last_message_source = %s", [str(source)]),
-        ("last_message_utc = %s", [now]),
+        (
+            "last_message_source = CASE WHEN last_message_utc > %s THEN last_message_source ELSE %s END",
+            [now, source.value],
+        ),
+        ("last_message_utc = CASE WHEN last_message_utc > %s THEN last_message_utc ELSE %s END", [now, now]),
     ]
     if counter := message_counter(source):
         session.append((f"{counter} = {counter} + 1", []))
         customer.append((f"{counter} = {counter} + 1", []))
     if source is Source.CUSTOMER:
         session.append(("waiting_since = COALESCE(waiting_since, %s)", [now]))
-        customer += [("first_seen = COALESCE(first_seen, %s)", [now]), ("last_seen = %s", [now])]
+        customer += [
+            ("first_seen = CASE WHEN first_seen < %s THEN first_seen ELSE %s END", [now, now]),
+            ("last_seen = CASE WHEN last_seen > %s THEN last_seen ELSE %s END", [now, now]),
+        ]
     elif source.is_agent:
         session.append(("waiting_since = NULL", []))
     return Assignments(session, customer)
@@ -89,20 +95,3 @@ def snippet(data: Any) -> str:
     """Answer the beginning of a message's text, for lists."""
     text = data.get("message") if isinstance(data, dict) else None
     return " ".join(text.split())[:SNIPPET_LENGTH] if isinstance(text, str) else ""
-
-
-def restate_last_message(session: Session, last: Event | None, lost: dict[str, int]) -> None:
-    """Set what the session says of its messages after some were deleted: `last` is the last that remains."""
-    session.last_message = snippet(last.data) if last else ""
-    session.last_message_source = last.source if last else ""
-    session.last_message_utc = last.creation_utc if last else None
-    if last is None or last.source != Source.CUSTOMER:
-        session.waiting_since = None
-    elif session.waiting_since is None:
-        session.waiting_since = last.creation_utc
-    for name, count in lost.items():
-        setattr(session, name, F(name) - count)
-    session.revision = F("revision") + 1
-    session.save(
-        update_fields=["last_message", "last_message_source", "last_message_utc", "waiting_since", "revision", *lost]
-    )

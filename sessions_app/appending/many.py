@@ -91,12 +91,14 @@ def _keep_session(session: Session, event: Event) -> None:
 
 def _keep_customer(customer: Customer, event: Event) -> None:
     source = Source(event.source)
-    customer.last_message_source = str(source)
-    customer.last_message_utc = event.creation_utc
+    moment = event.creation_utc
+    if customer.last_message_utc is None or customer.last_message_utc <= moment:
+        customer.last_message_source = str(source)
+        customer.last_message_utc = moment
     _count_message(customer, source)
     if source is Source.CUSTOMER:
-        customer.first_seen = customer.first_seen or event.creation_utc
-        customer.last_seen = event.creation_utc
+        customer.first_seen = min(customer.first_seen or moment, moment)
+        customer.last_seen = max(customer.last_seen or moment, moment)
     customer.stale |= Changed.ACTIVITY
 
 

@@ -1,6 +1,6 @@
 """REST: sessions."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -15,6 +15,7 @@ from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
 from sessions_app.filters import OpeningQuery, SessionFilter
 from sessions_app.models import Agent, Session
+from sessions_app.querysets import SessionQuerySet
 from sessions_app.serializers import NewSession, SessionBody, SessionChange
 
 
@@ -106,6 +107,6 @@ class SessionViewSet(ContractViewSet):
     @extend_schema(operation_id="sessions_destroy_all", filters=True, responses=answers(204))
     def destroy_all(self, request: Request) -> Response:
         """Delete the sessions of an agent, of a customer, or all."""
-        for session in self.filter_queryset(Session.objects.all()).only("pk"):
-            session.remove()
+        sessions = cast(SessionQuerySet, self.filter_queryset(Session.objects.all()))
+        sessions.remove()
         return Response(status=204)
