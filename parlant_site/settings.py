@@ -27,8 +27,8 @@ DATABASES = databases(ENVIRONMENT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    # First, so that its runserver replaces Daphne's.
-    "parlant_site",
+    # Before daphne, whose runserver it replaces.
+    "parlant_site.serving",
     "daphne",
     "channels",
     "django.contrib.admin.apps.SimpleAdminConfig",
@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "tags",
     "customers",
     "sessions_app",
+    "parlant_site",
 ]
 MIDDLEWARE = [
     # Outermost, so that every answer bears the CORS headers, refusals and errors too.
