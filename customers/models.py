@@ -11,7 +11,7 @@ from django.db.models import F
 from customers.querysets import CustomerQuerySet
 from parlant_site.common.audit import Act, differing, record
 from parlant_site.common.errors import NotFound, Refusal
-from parlant_site.common.json import JSONValue
+from parlant_site.common.json import JSONValue, ReadableEncoder
 from parlant_site.common.models import Identified, length_between
 from tags.models import Tag
 
@@ -56,7 +56,7 @@ class Customer(Identified):
     """
 
     name = models.CharField(max_length=NAME_LENGTH)
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = models.JSONField(default=dict, blank=True, encoder=ReadableEncoder)
     tags = models.ManyToManyField(Tag, through="CustomerTag", related_name="customers")
 
     first_seen = models.DateTimeField(null=True, editable=False)

@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "parlant_site.serving",
     "daphne",
     "channels",
-    "django.contrib.admin.apps.SimpleAdminConfig",
+    "parlant_site.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,11 +1,13 @@
 """The paths of the site."""
 
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from parlant_site import site_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
     path("", include("tags.urls")),
     path("", include("customers.urls")),
     path("", include("sessions_app.urls")),

@@ -197,6 +197,9 @@ class Session(Identified):
             models.Index(fields=["agent_ref", "creation_utc", "id"], name="session_by_agent"),
             models.Index(fields=["customer_ref", "creation_utc", "id"], name="session_by_customer"),
             models.Index(
+                fields=["creation_utc", "id"], name="session_with_human", condition=models.Q(mode=Mode.MANUAL)
+            ),
+            models.Index(
                 fields=["waiting_since", "customer"],
                 name="session_waiting",
                 condition=models.Q(waiting_since__isnull=False),

@@ -1,7 +1,7 @@
 """JSON as the product takes it: what every database here can keep and every client can read back."""
 
 import json
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -13,6 +13,13 @@ LARGEST = 2**63 - 1
 
 class UnusableJSON(ValueError):
     """The JSON is broken or holds what cannot be kept; the message says which."""
+
+
+class ReadableEncoder(json.JSONEncoder):
+    """Write texts as they are, not as escapes, so that a database can search them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "ensure_ascii": False})
 
 
 def parse(text: bytes) -> JSONValue:

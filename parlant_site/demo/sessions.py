@@ -34,9 +34,8 @@ def timelines(person: Profile, customer: Customer, agents: Mapping[str, Agent], 
         yield _one(person, customer, agents, anchor, scripts()[key], back)
     else:
         count = person.random.choices((0, 1, 2, 4, 9), weights=(34, 40, 16, 8, 2))[0]
-        # Either today or at least two days ago: sessions of one customer never overlap.
-        choices = [0, *range(2, days)] if days >= 2 else [0]
-        for back in sorted(person.random.sample(choices, min(count, len(choices))), reverse=True):
+        # One a day at most, and yesterday's before the evening: sessions of one customer never overlap.
+        for back in sorted(person.random.sample(range(days), min(count, days)), reverse=True):
             yield _one(person, customer, agents, anchor, _script(person, back), back)
     if person.number % GUEST_EVERY == 7:
         guest = Customer(id=GUEST_ID, name="Guest")
@@ -61,7 +60,9 @@ def _one(
     random = person.random
     if back:
         midnight = anchor.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=back)
-        start = midnight + timedelta(hours=random.choice(HOURS), seconds=random.randint(0, 3599))
+        start = midnight + timedelta(
+            hours=random.choice(HOURS[:12] if back == 1 else HOURS), seconds=random.randint(0, 3599)
+        )
     else:
         start = anchor - timedelta(minutes=random.randint(4, 170))
     timeline = _open(person, customer, agents[script.agent], max(start, person.creation_utc), script)

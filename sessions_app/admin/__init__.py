@@ -1,0 +1,7 @@
+"""Agents and conversations in the console."""
+
+from sessions_app.admin.agents import AgentAdmin
+from sessions_app.admin.panels import recent_sessions
+from sessions_app.admin.sessions import SessionAdmin
+
+__all__ = ["AgentAdmin", "SessionAdmin", "recent_sessions"]

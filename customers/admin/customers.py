@@ -1,0 +1,126 @@
+"""Customers: the list and the page of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from customers.admin.filters import AnsweredByFilter, CreatedFilter, LastSeenFilter, TagFilter
+from customers.admin.forms import CustomerForm
+from customers.admin.metadata_columns import chosen_keys, offered_keys, remember
+from customers.models import Customer, CustomerTag, GuestStays
+from parlant_site.common.console.keyset import Order
+from parlant_site.common.console.listing import Column
+from parlant_site.common.console.markup import NOTHING, ago, badge, chips, list_of, named, number, page_of
+from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
+
+
+@admin.register(Customer)
+class CustomerAdmin(ConsoleAdmin):
+    """Customers: search over id, name and metadata, filters, chosen metadata columns."""
+
+    form = CustomerForm
+    read_fields = ("name", "tag_names", "metadata_table")
+    change_form_template = "admin/customers/customer/change_form.html"
+    orders: Sequence[Order] = (
+        NEWEST,
+        OLDEST,
+        Order("seen", _("Last seen"), "last_seen", nullable=True),
+        Order("-seen", _("Last seen"), "last_seen", descending=False, nullable=True),
+        Order("name", _("Name"), "name", descending=False),
+        Order("-name", _("Name"), "name"),
+    )
+    filters = (TagFilter, LastSeenFilter, CreatedFilter, AnsweredByFilter)
+    search_hint = _("Search by name, id or metadata")
+    empty_text = _("No customers yet. They appear as soon as your application registers them, or you add one here.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        """Answer the customers with their tags."""
+        links = CustomerTag.objects.select_related("tag").order_by("id")
+        return Customer.objects.prefetch_related(Prefetch("tag_links", queryset=links))
+
+    def search(self, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
+        """Answer those with every word in id, name or metadata."""
+        return rows.search(words)  # type: ignore[attr-defined]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the list with the metadata columns that this operator chose."""
+        if "columns" in request.GET:
+            return remember(request)
+        return super().changelist_view(
+            request,
+            {
+                "title": _("Customers"),
+                "chosen_keys": chosen_keys(request),
+                "offered_keys": offered_keys(request),
+                **(extra_context or {}),
+            },
+        )
+
+    def columns(self, request: HttpRequest) -> Sequence[Column]:
+        """Answer the columns: the usual ones with the chosen metadata keys between them."""
+        return (
+            Column("name", _("Name"), self._name, order="name"),
+            Column("tags", _("Tags"), self._tags),
+            *(Column("metadata", key, _value_of(key)) for key in chosen_keys(request)),
+            Column("sessions", _("Conversations"), self._sessions),
+            Column("seen", _("Last seen"), lambda customer: ago(customer.last_seen), order="seen"),
+            Column("created", _("Created"), lambda customer: ago(customer.creation_utc), order="created"),
+        )
+
+    @admin.display(description=_("Tags"))
+    def tag_names(self, customer: Customer) -> SafeString:
+        """Answer the tags for those who may only look."""
+        return chips((link.tag_id, link.tag.name, "") for link in customer.tag_links.all())
+
+    @admin.display(description=_("Metadata"))
+    def metadata_table(self, customer: Customer) -> SafeString:
+        """Answer the metadata for those who may only look."""
+        rows = format_html_join("", '<dt dir="auto">{}</dt><dd dir="auto">{}</dd>', customer.metadata.items())
+        return format_html('<dl class="facts">{}</dl>', rows) if customer.metadata else NOTHING
+
+    def _name(self, customer: Customer) -> SafeString:
+        return named(customer.name, customer.pk, page_of(customer))
+
+    def _tags(self, customer: Customer) -> SafeString:
+        return chips((link.tag_id, link.tag.name, f"?tag={link.tag_id}") for link in customer.tag_links.all())
+
+    def _sessions(self, customer: Customer) -> SafeString:
+        if customer.is_guest:
+            return NOTHING
+        link = list_of("sessions_app_session", customer=customer.pk)
+        shown = number(customer.session_count)
+        if customer.session_count:
+            shown = format_html('<a href="{}">{}</a>', link, shown)
+        return format_html("{} {}", shown, badge(_("Operator"), "manual")) if customer.manual_session_count else shown
+
+    def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
+        """Never for the guest."""
+        return super().has_delete_permission(request, obj) and not (obj is not None and obj.is_guest)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show the form beside what is known of the customer."""
+        customer = kwargs.get("obj")
+        if customer is not None:
+            from customers.admin.panels import panels
+
+            context |= {
+                "panels": panels(request, customer),
+                "guest_stays": GuestStays.__doc__ if customer.is_guest else "",
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _value_of(key: str) -> Any:
+    def show(customer: Customer) -> Any:
+        value = customer.metadata.get(key)
+        return NOTHING if value is None else format_html('<span class="value" dir="auto">{}</span>', value)
+
+    return show

@@ -1,0 +1,94 @@
+"""Small pieces of markup that lists and pages share. Everything is escaped; colours are classes, never styles."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+NOTHING = mark_safe('<span class="nothing" aria-hidden="true">–</span>')
+HUES = 8
+
+
+def page_of(row: Model) -> str:
+    """Answer the address of a row's page, whatever characters its id has."""
+    meta = row._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(row.pk)])
+
+
+def list_of(model: str, **query: object) -> str:
+    """Answer the address of a model's list (such as customers_customer), narrowed by a query."""
+    narrowed = f"?{urlencode(query)}" if query else ""
+    return reverse(f"admin:{model}_changelist") + narrowed
+
+
+def hue_of(key: str) -> int:
+    """Answer which of the eight chip colours a thing has: always the same for the same id."""
+    return zlib.crc32(key.encode()) % HUES
+
+
+def chip(label: object, *, key: str = "", link: str = "") -> SafeString:
+    """Answer a chip, coloured by its key; a link when there is one."""
+    name = f"chip hue-{hue_of(key)}" if key else "chip"
+    if link:
+        return format_html('<a class="{}" href="{}" dir="auto">{}</a>', name, link, label)
+    return format_html('<span class="{}" dir="auto">{}</span>', name, label)
+
+
+def chips(pairs: Iterable[tuple[str, str, str]]) -> SafeString:
+    """Answer chips of (id, label, link), or a dash."""
+    made = [(chip(label, key=key, link=link),) for key, label, link in pairs]
+    return format_html('<span class="chips">{}</span>', format_html_join("", "{}", made)) if made else NOTHING
+
+
+def badge(label: object, kind: str) -> SafeString:
+    """Answer a badge of a kind: auto, manual, waiting, off."""
+    return format_html('<span class="badge badge-{}">{}</span>', kind, label)
+
+
+def ago(instant: datetime | None) -> SafeString:
+    """Answer how long ago something was, with the exact time on hover and for machines."""
+    if instant is None:
+        return NOTHING
+    local = timezone.localtime(instant)
+    past = (
+        _("just now") if (timezone.now() - instant).total_seconds() < 60 else _("%s ago") % timesince(instant, depth=1)
+    )
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), date_format(local, "DATETIME_FORMAT"), past
+    )
+
+
+def age(instant: datetime | None) -> SafeString:
+    """Answer how long something lasts already."""
+    if instant is None:
+        return NOTHING
+    local = timezone.localtime(instant)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        date_format(local, "DATETIME_FORMAT"),
+        timesince(instant, depth=1),
+    )
+
+
+def number(value: int) -> Any:
+    """Answer a count; a dash for none."""
+    return NOTHING if value == 0 else format_html("<span class=number>{}</span>", f"{value:,}")
+
+
+def named(name: object, key: str, link: str) -> SafeString:
+    """Answer a link with a name, and the id under it."""
+    return format_html('<a class="name" href="{}"><bdi>{}</bdi></a><span class="key">{}</span>', link, name, key)

@@ -1,0 +1,134 @@
+"""The base of the console's admin classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+
+from parlant_site.common.console.forms import ContractForm
+from parlant_site.common.console.keyset import Order
+from parlant_site.common.console.listing import Column, Filter, Listing
+from parlant_site.common.errors import Refusal
+
+NEWEST = Order("created", _("Created"), "creation_utc")
+OLDEST = Order("-created", _("Created"), "creation_utc", descending=False)
+
+
+class ConsoleAdmin(admin.ModelAdmin):
+    """An admin class with a keyset list, whose forms write through model methods."""
+
+    orders: Sequence[Order] = (NEWEST, OLDEST)
+    filters: Sequence[type[Filter]] = ()
+    actions = None
+    change_form_template = "admin/console/change_form.html"
+    read_fields: Sequence[str] = ()
+    list_title: Any = ""
+    empty_text: Any = _("Nothing here yet.")
+    search_hint: Any = ""
+
+    def columns(self, request: HttpRequest) -> Sequence[Column]:
+        """Answer the columns of the list."""
+        raise NotImplementedError
+
+    def search(self, rows: models.QuerySet[Any], words: str) -> models.QuerySet[Any]:
+        """Answer the rows that match the words; only asked when there is a search_hint."""
+        return rows
+
+    def listing(self, request: HttpRequest) -> Listing:
+        """Answer the list for a request."""
+        return Listing(
+            request,
+            self.get_queryset(request),
+            columns=self.columns(request),
+            orders=self.orders,
+            filters=[each() for each in self.filters],
+            search=self.search if self.search_hint else None,
+        )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.list_title or self.opts.verbose_name_plural.capitalize(),
+            "opts": self.opts,
+            "listing": self.listing(request),
+            "empty_text": self.empty_text,
+            "search_hint": self.search_hint,
+            "has_add_permission": self.has_add_permission(request),
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        names = [
+            f"admin/{self.opts.app_label}/{self.opts.model_name}/list.html",
+            "admin/console/list.html",
+        ]
+        return TemplateResponse(request, names, context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Answer the form class, told of the request."""
+        if not issubclass(self.form, ContractForm):
+            return super().get_form(request, obj, change=change, **kwargs)
+        return type(self.form.__name__, (self.form,), {"request": request})
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Answer the fields of the form; for those who may only look, what is read instead."""
+        if not issubclass(self.form, ContractForm):
+            return super().get_fields(request, obj)
+        if obj is not None and not self.has_change_permission(request, obj):
+            return self.read_fields
+        return [name for name in self.form.base_fields if not (name == "id" and obj is not None)]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show or save the form; what the model refuses comes back as an error of the form."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refusal as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Write through the model's own method and answer the row."""
+        return form.write() if isinstance(form, ContractForm) else super().save_form(request, form, change)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Leave a row alone that save_form has written."""
+        if not isinstance(form, ContractForm):
+            super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Leave related rows alone that save_form has written."""
+        if not isinstance(form, ContractForm):
+            super().save_related(request, form, formsets, change)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[str]]:
+        """Answer what a deletion takes along, without loading it: an object may have a hundred thousand rows."""
+        denied = {str(self.opts.verbose_name) for obj in objs if not self.has_delete_permission(request, obj)}
+        return [str(obj) for obj in objs], {}, denied, []
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Ask, then delete; what the model refuses is said on the list."""
+        try:
+            with transaction.atomic():
+                return super().delete_view(request, object_id, extra_context)
+        except Refusal as refusal:
+            self.message_user(request, refusal.detail, messages.ERROR)
+            return self.response_delete(request, str(object_id), object_id)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete through the model's own method where it has one."""
+        obj.remove() if hasattr(obj, "remove") else obj.delete()

@@ -1,0 +1,123 @@
+"""The home page: what needs attention, each number with the list behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Count, Q
+from django.db.models.functions import TruncDate
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from customers.models import Customer
+from parlant_site.common.console.markup import list_of
+from sessions_app.admin.sessions import customer_link, tags_of
+from sessions_app.events import Mode
+from sessions_app.models import Session
+
+DAYS = 14
+WAITING_SHOWN = 8
+BAR_WIDTH, BAR_GAP, HEIGHT = 36, 8, 120
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number and the list behind it."""
+
+    label: Any
+    value: str
+    link: str
+    is_urgent: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day of the chart, in the chart's own units."""
+
+    day: date
+    count: int
+    x: int
+    y: int
+    height: int
+
+
+def home(request: HttpRequest) -> dict[str, Any]:
+    """Answer what the page shows to this operator."""
+    context: dict[str, Any] = {"title": _("Home")}
+    numbers: list[Number] = []
+    if request.user.has_perm("sessions_app.view_session"):
+        numbers += _session_numbers()
+        waiting = Session.objects.filter(waiting_since__isnull=False).select_related("customer", "agent")
+        rows = waiting.prefetch_related("customer__tag_links__tag").order_by("waiting_since", "pk")[:WAITING_SHOWN]
+        context["waiting"] = [(session, customer_link(session), tags_of(session)) for session in rows]
+        context["may_see_sessions"] = True
+        context |= _chart()
+    if request.user.has_perm("customers.view_customer"):
+        newcomers = _some(Customer.objects.filter(creation_utc__gte=timezone.now() - timedelta(days=7)))
+        seen = _some(Customer.objects.filter(last_seen__gte=timezone.now() - timedelta(days=7)))
+        numbers.append(Number(_("New customers, 7 days"), newcomers, list_of("customers_customer", created=7)))
+        numbers.append(Number(_("Customers who wrote, 7 days"), seen, list_of("customers_customer", seen=7)))
+    context["numbers"] = numbers
+    return context
+
+
+def _session_numbers() -> list[Number]:
+    now = timezone.now()
+    waiting = Session.objects.filter(waiting_since__isnull=False).aggregate(
+        all=Count("pk"),
+        hour=Count("pk", filter=Q(waiting_since__lt=now - timedelta(hours=1))),
+    )
+    manual = _some(Session.objects.filter(mode=Mode.MANUAL))
+    opened = _some(Session.objects.filter(creation_utc__gte=now - timedelta(days=1)))
+    return [
+        Number(
+            _("Waiting"),
+            f"{waiting['all']:,}",
+            list_of("sessions_app_session", state="waiting", order="waiting"),
+            bool(waiting["all"]),
+        ),
+        Number(
+            _("Waiting over an hour"),
+            f"{waiting['hour']:,}",
+            list_of("sessions_app_session", state="waiting-hour", order="waiting"),
+            bool(waiting["hour"]),
+        ),
+        Number(_("With operators"), manual, list_of("sessions_app_session", state="manual")),
+        Number(_("Opened in the last day"), opened, list_of("sessions_app_session", opened=1)),
+    ]
+
+
+def _some(rows: Any) -> str:
+    counted = rows.order_by()[:10_001].count()
+    return "10,000+" if counted > 10_000 else f"{counted:,}"
+
+
+def _chart() -> dict[str, Any]:
+    """Answer conversations opened per day as bars; the same numbers stand in a table."""
+    today = timezone.localdate()
+    first = today - timedelta(days=DAYS - 1)
+    start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
+    per_day = dict(
+        Session.objects.filter(creation_utc__gte=start)
+        .order_by()
+        .annotate(day=TruncDate("creation_utc"))
+        .values_list("day")
+        .annotate(n=Count("pk"))
+    )
+    days = [first + timedelta(days=number) for number in range(DAYS)]
+    most = max([*per_day.values(), 1])
+    bars = []
+    for place, day in enumerate(days):
+        count = per_day.get(day, 0)
+        height = max(round(count / most * (HEIGHT - 16)), 2 if count else 1)
+        bars.append(Bar(day, count, place * (BAR_WIDTH + BAR_GAP), HEIGHT - height, height))
+    return {
+        "bars": bars,
+        "bar_width": BAR_WIDTH,
+        "chart_width": DAYS * (BAR_WIDTH + BAR_GAP) - BAR_GAP,
+        "chart_height": HEIGHT,
+        "opened": sum(per_day.values()),
+    }

@@ -1,0 +1,130 @@
+"""Agents in the console."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from parlant_site.common.console.forms import ContractForm
+from parlant_site.common.console.keyset import Order
+from parlant_site.common.console.listing import Column
+from parlant_site.common.console.markup import ago, chips, list_of, named, page_of
+from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
+from parlant_site.common.models import ID_LENGTH
+from sessions_app.events import CompositionMode, MessageOutputMode
+from sessions_app.models import AGENT_NAME_LENGTH, Agent, AgentTag
+from sessions_app.serializers import LARGEST_32, NewAgent
+from tags.models import Tag
+
+
+class AgentForm(ContractForm):
+    """Create or change an agent."""
+
+    shape = NewAgent
+
+    class Meta:
+        model = Agent
+        fields: ClassVar[list[str]] = [
+            "name", "description", "max_engine_iterations", "composition_mode", "message_output_mode",
+        ]  # fmt: skip
+
+    id = forms.CharField(
+        label=_("Id"), max_length=ID_LENGTH, required=False, help_text=_("Your own id for it; made up when left empty.")
+    )
+    name = forms.CharField(label=_("Name"), max_length=AGENT_NAME_LENGTH)
+    description = forms.CharField(
+        label=_("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3}), empty_value=None
+    )
+    max_engine_iterations = forms.IntegerField(
+        label=_("Most iterations"), min_value=1, max_value=LARGEST_32, initial=3,
+        help_text=_("How often it may call tools before it must answer."),
+    )  # fmt: skip
+    composition_mode = forms.ChoiceField(
+        label=_("Composition"), choices=CompositionMode.choices, help_text=_("How freely it words its messages.")
+    )
+    message_output_mode = forms.ChoiceField(
+        label=_("Output"), choices=MessageOutputMode.choices, help_text=_("Whether a message appears whole or grows.")
+    )
+    tags = forms.ModelMultipleChoiceField(
+        Tag.objects.order_by("name"),
+        label=_("Tags"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "tag-choice"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            del self.fields["id"]
+            self.initial["tags"] = self.instance.tag_ids()
+
+    def given(self) -> dict[str, Any]:
+        """Answer what the API would have been sent."""
+        given = super().given() | {"tags": [tag.pk for tag in self.cleaned_data["tags"]]}
+        return {name: value for name, value in given.items() if not (name == "id" and not value)}
+
+    def write(self) -> Agent:
+        """Create it, or change what the operator changed."""
+        data = {name: self.cleaned_data[name] for name in self.Meta.fields}
+        if self.instance._state.adding:
+            chosen = {"id": self.cleaned_data["id"]} if self.cleaned_data["id"] else {}
+            return Agent.create(tags=self.cleaned_data["tags"], **chosen, **data)
+        wanted, borne = {tag.pk for tag in self.cleaned_data["tags"]}, set(self.instance.tag_ids())
+        changed = {name: value for name, value in data.items() if name in self.changed_data}
+        agent: Agent = self.instance
+        return agent.amend(add_tags=sorted(wanted - borne), remove_tags=sorted(borne - wanted), **changed)
+
+
+@admin.register(Agent)
+class AgentAdmin(ConsoleAdmin):
+    """Agents."""
+
+    form = AgentForm
+    read_fields = (*AgentForm.Meta.fields, "tag_names")
+    orders: Sequence[Order] = (
+        NEWEST,
+        OLDEST,
+        Order("name", _("Name"), "name", descending=False),
+        Order("-name", _("Name"), "name"),
+    )
+    search_hint = _("Search by name")
+    empty_text = _("No agents yet. An agent answers customers; your application opens sessions with it.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """Answer the agents with their tags."""
+        links = AgentTag.objects.select_related("tag").order_by("id")
+        return Agent.objects.prefetch_related(Prefetch("tag_links", queryset=links))
+
+    def search(self, rows: QuerySet[Agent], words: str) -> QuerySet[Agent]:
+        """Answer the agents with the words in their name."""
+        return rows.filter(name__icontains=words)
+
+    def columns(self, request: HttpRequest) -> Sequence[Column]:
+        """Answer the columns of the list."""
+        return (
+            Column("name", _("Name"), self._name, order="name"),
+            Column("description", _("Description"), lambda agent: agent.description or ""),
+            Column("tags", _("Tags"), lambda agent: chips((t.tag_id, t.tag.name, "") for t in agent.tag_links.all())),
+            Column("composition", _("Composition"), lambda agent: agent.get_composition_mode_display()),
+            Column("sessions", _("Conversations"), self._sessions),
+            Column("created", _("Created"), lambda agent: ago(agent.creation_utc), order="created"),
+        )
+
+    @admin.display(description=_("Tags"))
+    def tag_names(self, agent: Agent) -> SafeString:
+        """Answer the tags for those who may only look."""
+        return chips((link.tag_id, link.tag.name, "") for link in agent.tag_links.all())
+
+    def _name(self, agent: Agent) -> SafeString:
+        return named(agent.name, agent.pk, page_of(agent))
+
+    def _sessions(self, agent: Agent) -> SafeString:
+        return format_html('<a href="{}">{}</a>', list_of("sessions_app_session", agent=agent.pk), _("Show"))

@@ -1,0 +1,108 @@
+"""The filters of the list of conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from parlant_site.common.console.listing import Filter
+from sessions_app.events import Mode
+from sessions_app.models import Agent
+from sessions_app.querysets import SessionQuerySet
+
+OFFERED_AGENTS = 100
+
+
+class StateFilter(Filter):
+    """Conversations by who is to act."""
+
+    name = "state"
+    label = _("State")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the states."""
+        return (
+            ("waiting", _("Customer waits")),
+            ("waiting-hour", _("Customer waits over an hour")),
+            (Mode.MANUAL.value, _("With an operator")),
+            (Mode.AUTO.value, _("With the agent")),
+        )
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer those in the state."""
+        if value == "waiting":
+            return rows.filter(waiting_since__isnull=False)
+        if value == "waiting-hour":
+            return rows.filter(waiting_since__lt=timezone.now() - timedelta(hours=1))
+        return rows.filter(mode=value) if value in Mode.values else rows
+
+
+class OpenedFilter(Filter):
+    """Conversations by when they were opened."""
+
+    name = "opened"
+    label = _("Opened")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the spans, in days."""
+        return (("1", _("In the last day")), ("7", _("In the last 7 days")), ("30", _("In the last 30 days")))
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer those opened in the span."""
+        if value not in dict(self.choices()):
+            return rows
+        return rows.filter(creation_utc__gte=timezone.now() - timedelta(days=int(value)))
+
+
+class AgentFilter(Filter):
+    """Conversations with an agent."""
+
+    name = "agent"
+    label = _("Agent")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the agents by name."""
+        return list(Agent.objects.order_by("name").values_list("pk", "name")[:OFFERED_AGENTS])
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer those with it."""
+        assert isinstance(rows, SessionQuerySet)
+        return rows.of_agent(value)
+
+
+class CustomerFilter(Filter):
+    """Conversations of a customer: reached from her page, so it offers nothing."""
+
+    name = "customer"
+    label = _("Customer")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Offer nothing."""
+        return ()
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer hers."""
+        assert isinstance(rows, SessionQuerySet)
+        return rows.of_customer(value)
+
+
+class LabelFilter(Filter):
+    """Conversations that bear a label."""
+
+    name = "label"
+    label = _("Label")
+    many = True
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Offer nothing: labels are followed from a conversation."""
+        return ()
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer those that bear it."""
+        assert isinstance(rows, SessionQuerySet)
+        return rows.labelled_all([value])

@@ -1,0 +1,161 @@
+"""Conversations: the list, and one to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from customers.models import CustomerTag
+from parlant_site.common.console.keyset import Order
+from parlant_site.common.console.listing import Column
+from parlant_site.common.console.markup import NOTHING, age, ago, badge, chip, chips, list_of, page_of
+from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
+from sessions_app.admin.conversation import SOURCES, entries
+from sessions_app.admin.filters import AgentFilter, CustomerFilter, LabelFilter, OpenedFilter, StateFilter
+from sessions_app.events import Mode
+from sessions_app.models import Session
+
+EVENTS_SHOWN = 300
+
+
+@admin.register(Session)
+class SessionAdmin(ConsoleAdmin):
+    """Conversations, read-only: their events are made by those who talk."""
+
+    orders: Sequence[Order] = (
+        NEWEST,
+        OLDEST,
+        Order("waiting", _("Waiting"), "waiting_since", descending=False, nullable=True),
+        Order("-waiting", _("Waiting"), "waiting_since", nullable=True),
+    )
+    filters = (StateFilter, OpenedFilter, AgentFilter, CustomerFilter, LabelFilter)
+    search_hint = _("Search by title, last message, customer or id")
+    list_title = _("Conversations")
+    empty_text = _("No conversations yet. Your application opens them, and customers’ widgets do.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        """Answer the sessions with all that a list shows of them."""
+        links = CustomerTag.objects.select_related("tag").order_by("id")
+        return (
+            Session.objects.select_related("agent", "customer")
+            .defer("customer__metadata", "agent__description")
+            .prefetch_related("label_rows", Prefetch("customer__tag_links", queryset=links))
+        )
+
+    def search(self, rows: QuerySet[Session], words: str) -> QuerySet[Session]:
+        """Answer those with every word somewhere in title, last message, customer's name or id."""
+        for word in words.split():
+            rows = rows.filter(
+                Q(title__icontains=word)
+                | Q(last_message__icontains=word)
+                | Q(customer__name__icontains=word)
+                | Q(id=word)
+                | Q(customer_ref=word)
+            )
+        return rows
+
+    def columns(self, request: HttpRequest) -> Sequence[Column]:
+        """Answer the columns of the list."""
+        return (
+            Column("conversation", _("Conversation"), self._conversation),
+            Column("customer", _("Customer"), self._customer),
+            Column("agent", _("Agent"), lambda session: session.agent.name if session.agent else session.agent_ref),
+            Column("state", _("State"), state_of),
+            Column("waiting", _("Waiting"), lambda session: age(session.waiting_since), order="waiting"),
+            Column(
+                "events", _("Events"), lambda session: f"{session.next_offset:,}" if session.next_offset else NOTHING
+            ),
+            Column("created", _("Opened"), lambda session: ago(session.creation_utc), order="created"),
+        )
+
+    def _conversation(self, session: Session) -> SafeString:
+        said = session.last_message
+        who = SOURCES.get(session.last_message_source, "")
+        return format_html(
+            '<a class="name" href="{}"><bdi>{}</bdi></a><span class="snippet">{}<bdi>{}</bdi></span>{}',
+            page_of(session),
+            session.title or _("Untitled"),
+            format_html("<b>{}:</b> ", who) if said else "",
+            said,
+            labels_of(session),
+        )
+
+    def _customer(self, session: Session) -> SafeString:
+        return format_html("{}{}", customer_link(session), tags_of(session))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the conversation, its newest events first asked for; `until` goes back to earlier ones."""
+        session = self.get_object(request, object_id)
+        if session is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_permission(request, session):
+            raise PermissionDenied
+        until = request.GET.get("until", "")
+        end = (
+            min(int(until), session.next_offset)
+            if until.isascii() and until.isdecimal() and len(until) < 19
+            else session.next_offset
+        )
+        shown = session.events.filter(offset__lt=end, offset__gte=end - EVENTS_SHOWN).order_by("offset")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": session.title or _("Untitled conversation"),
+            "opts": self.opts,
+            "session": session,
+            "state": state_of(session),
+            "entries": entries(shown),
+            "earlier": max(end - EVENTS_SHOWN, 0),
+            "later": end < session.next_offset,
+            "customer": customer_link(session),
+            "tags": tags_of(session),
+            "labels": labels_of(session),
+            "has_delete_permission": self.has_delete_permission(request, session),
+        }
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, "admin/sessions_app/session/conversation.html", context)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never: sessions are opened by applications."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: what was said stays."""
+        return False
+
+
+def state_of(session: Session) -> SafeString:
+    """Answer the badge that says who is to act."""
+    if session.mode == Mode.MANUAL:
+        return badge(_("Waiting"), "waiting") if session.waiting_since else badge(_("Operator"), "manual")
+    return badge(_("AI"), "auto")
+
+
+def customer_link(session: Session) -> SafeString:
+    """Answer the customer with a link to her page; the bare id when she was deleted."""
+    if session.customer is None:
+        return format_html('<span class="key">{}</span>', session.customer_ref)
+    return format_html('<a href="{}"><bdi>{}</bdi></a>', page_of(session.customer), session.customer.name)
+
+
+def tags_of(session: Session) -> SafeString | str:
+    """Answer the chips of the customer's tags."""
+    links = session.customer.tag_links.all() if session.customer else ()
+    return chips((link.tag_id, link.tag.name, "") for link in links) if links else ""
+
+
+def labels_of(session: Session) -> SafeString | str:
+    """Answer the chips of the labels, each with a link to what else bears it."""
+    rows = session.label_rows.all()
+    made = [(chip(f"#{row.label}", link=list_of("sessions_app_session", label=row.label)),) for row in rows]
+    return format_html('<span class="chips">{}</span>', format_html_join("", "{}", made)) if made else ""

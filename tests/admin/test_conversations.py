@@ -1,0 +1,119 @@
+"""A conversation to read."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from customers.models import Customer
+from sessions_app.admin.sessions import EVENTS_SHOWN
+from sessions_app.events import Kind, Source
+from sessions_app.models import Agent, Event, Session
+from tests.admin.pages import text_of
+
+
+@pytest.fixture
+def session(db: None) -> Session:
+    """A session of Ann with Iris."""
+    return Session.open(
+        agent=Agent.create(name="Iris"),
+        customer=Customer.register(name="Ann", metadata={"plan": "pro"}),
+        title="Help <me>",
+        labels=["urgent"],
+    )
+
+
+def url(session: Session) -> str:
+    """Answer the page's address."""
+    return f"/admin/sessions_app/session/{session.pk}/change/"
+
+
+def say(session: Session, text: object, source: Source = Source.CUSTOMER, trace: str | None = None) -> Event:
+    """Append a message."""
+    named = {"participant": {"id": "x", "display_name": "Somebody"}}
+    return session.append_event(kind=Kind.MESSAGE, source=source, data={"message": text, **named}, trace_id=trace)
+
+
+def test_everything_is_there_in_order(session: Session, browser: Client) -> None:
+    say(session, "My <b>order</b>")
+    for status in ("acknowledged", "processing", "typing"):
+        session.append_event(kind=Kind.STATUS, source=Source.AI_AGENT, data={"status": status, "data": {"stage": "S"}})
+    call = {"tool_id": "orders:find", "arguments": {"id": 7}, "result": {"data": {"state": "sent"}, "metadata": {}}}
+    session.append_event(kind=Kind.TOOL, source=Source.SYSTEM, data={"tool_calls": [call]})
+    say(session, "On its way", Source.AI_AGENT)
+    say(session, "Hello", Source.HUMAN_AGENT)
+    say(session, "As the agent", Source.HUMAN_AGENT_ON_BEHALF_OF_AI_AGENT)
+    session.append_event(kind=Kind.CUSTOM, source=Source.CUSTOMER_UI, data={"page": "/cart"})
+    page = browser.get(url(session)).content.decode()
+    assert "<b>order</b>" not in page
+    seen = text_of(page)
+    order = ["My <b>order</b>", "acknowledged", "thinking", "typing", "orders:find", "sent", "On its way", "Hello"]
+    order += ["Operator, in the agent’s name", "As the agent", "/cart"]
+    places = [seen.index(part) for part in order]
+    assert places == sorted(places)
+    assert "urgent" in seen
+    assert "plan pro" in seen
+
+
+def test_a_deleted_message_stays_marked(session: Session, browser: Client) -> None:
+    say(session, "First", trace="t1")
+    say(session, "Second", trace="t2")
+    session.delete_events_from(1)
+    page = browser.get(url(session)).content.decode()
+    assert "Second" in page
+    assert text_of(page).count("Deleted") == 1
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], "text", 5, {"message": 5}, {"message": None}, {"participant": "x"}, {"message": ["a"]}]
+)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_odd_data_is_shown_without_an_error(kind: Kind, data: object, session: Session, browser: Client) -> None:
+    session.append_event(kind=kind, source=Source.SYSTEM, data=data)
+    session.append_event(kind=Kind.TOOL, source=Source.SYSTEM, data={"tool_calls": [1, {"tool_id": 2, "result": 3}]})
+    session.append_event(kind=Kind.STATUS, source=Source.SYSTEM, data={"status": None, "data": {"stage": [1]}})
+    assert browser.get(url(session)).status_code == 200
+
+
+def test_a_long_conversation_costs_as_much_as_a_short_one(session: Session, browser: Client) -> None:
+    say(session, "One")
+    with CaptureQueriesContext(connection) as few:
+        browser.get(url(session))
+    for place in range(EVENTS_SHOWN + 20):
+        say(session, f"Line {place}.")
+    with CaptureQueriesContext(connection) as many:
+        response = browser.get(url(session))
+    assert len(many) == len(few)
+    assert len(response.context["entries"]) == EVENTS_SHOWN
+    seen = text_of(response.content)
+    assert "Line 0." not in seen
+    assert f"Line {EVENTS_SHOWN + 19}." in seen
+    earlier = text_of(browser.get(f"{url(session)}?until={response.context['earlier']}").content)
+    assert "Line 0." in earlier
+    assert "Newest events" in earlier
+    for silly in ("x", "-1", "9" * 30, "²"):
+        assert browser.get(f"{url(session)}?until={silly}").status_code == 200
+
+
+def test_nobody_changes_what_was_said(session: Session, browser: Client) -> None:
+    say(session, "One")
+    browser.post(url(session), {"title": "Changed"})
+    session.refresh_from_db()
+    assert session.title == "Help <me>"
+    assert browser.get("/admin/sessions_app/session/add/").status_code == 403
+
+
+def test_a_session_whose_customer_and_agent_are_gone_is_still_read(session: Session, browser: Client) -> None:
+    say(session, "Hello")
+    Customer.objects.get(pk=session.customer_ref).remove()
+    Agent.objects.all().delete()
+    seen = text_of(browser.get(url(session)).content)
+    assert session.customer_ref in seen
+    assert browser.get("/admin/sessions_app/session/").status_code == 200
+
+
+def test_a_missing_session_says_so(session: Session, browser: Client) -> None:
+    answer = browser.get("/admin/sessions_app/session/nope/change/", follow=True)
+    assert "doesn’t exist" in answer.content.decode()
