@@ -45,7 +45,8 @@ class TokenForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["days"].initial = settings.REST_KNOX["TOKEN_TTL"].days
+        ttl: Any = settings.REST_KNOX["TOKEN_TTL"]
+        self.fields["days"].initial = ttl.days
 
     def restrict_to(self, user: Any) -> None:
         """Let nobody but a superuser make tokens for others: a token may do whatever its user may."""

@@ -1,6 +1,6 @@
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate, pre_migrate
 from django.contrib.admin import apps as admin_apps
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class ParlantSiteConfig(AppConfig):
@@ -16,6 +16,7 @@ class ParlantSiteConfig(AppConfig):
         grants = RoleGrants()
         pre_migrate.connect(grants.look, sender=self, weak=False)
         post_migrate.connect(grants.grant, sender=self, weak=False)
+
 
 class ConsoleConfig(admin_apps.AdminConfig):
     """Django's admin, with the operators' site as the one that apps register with."""

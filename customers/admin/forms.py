@@ -57,7 +57,8 @@ class CustomerForm(ContractForm):
             return
         del self.fields["id"]
         borne = self.instance.tag_ids()
-        self.initial |= {
+        self.initial = {
+            **self.initial,
             "metadata": self.instance.metadata,
             "tags": borne,
             "tags_shown": json.dumps(borne),

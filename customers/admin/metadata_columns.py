@@ -44,6 +44,6 @@ def remember(request: HttpRequest) -> HttpResponseRedirect:
     """Keep the keys that were chosen and go back to the list."""
     query = request.GET.copy()
     query.pop("columns", None)
-    keys = [key for key in query.pop("key", []) if "\0" not in key]  # type: ignore[call-overload]
+    keys = [key for key in query.pop("key", []) if "\0" not in key]
     request.session[SESSION_KEY] = list(dict.fromkeys(keys))[:MOST]
     return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")

@@ -1,4 +1,4 @@
-"""A conversation as it is read: messages as bubbles, an agent's statuses on one line, tool calls folded, dates between."""
+"""A conversation as it is read: messages as bubbles, statuses on a line, tool calls folded, dates between."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import NOTHING, age, ago, badge, chip, chips, list_of, page_of
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
+from parlant_site.common.json import LARGEST
 from sessions_app.admin.conversation import SOURCES, entries
 from sessions_app.admin.filters import AgentFilter, CustomerFilter, LabelFilter, OpenedFilter, StateFilter
 from sessions_app.events import Mode
@@ -98,15 +99,10 @@ class SessionAdmin(ConsoleAdmin):
         """Show the conversation, its newest events first asked for; `until` goes back to earlier ones."""
         session = self.get_object(request, object_id)
         if session is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self.missing(request, object_id)
         if not self.has_view_permission(request, session):
             raise PermissionDenied
-        until = request.GET.get("until", "")
-        end = (
-            min(int(until), session.next_offset)
-            if until.isascii() and until.isdecimal() and len(until) < 19
-            else session.next_offset
-        )
+        end = min(_number(request.GET.get("until", "")), session.next_offset)
         shown = session.events.filter(offset__lt=end, offset__gte=end - EVENTS_SHOWN).order_by("offset")
         context = {
             **self.admin_site.each_context(request),
@@ -122,7 +118,7 @@ class SessionAdmin(ConsoleAdmin):
             "labels": labels_of(session),
             "has_delete_permission": self.has_delete_permission(request, session),
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/sessions_app/session/conversation.html", context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -132,6 +128,11 @@ class SessionAdmin(ConsoleAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: what was said stays."""
         return False
+
+
+def _number(text: str) -> int:
+    """Answer the number in an address; the largest one for none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else LARGEST
 
 
 def state_of(session: Session) -> SafeString:

@@ -40,9 +40,9 @@ class ContractForm(forms.ModelForm):
                     loc = problem["loc"]
                     field = str(loc[1]) if isinstance(loc, list) and len(loc) > 1 else ""
                     self.add_error(field if field in self.fields else None, str(problem["msg"]))
-        refusal = getattr(self.request, "refusal", None)
-        if isinstance(refusal, Refusal):
-            self.add_error(NON_FIELD_ERRORS, refusal.detail)
+        said = getattr(self.request, "refusal", None)
+        if isinstance(said, Refusal):
+            self.add_error(NON_FIELD_ERRORS, said.detail)
         return cleaned
 
     def _post_clean(self) -> None:

@@ -58,7 +58,7 @@ class Stretch:
 
 
 def stretch(rows: QuerySet[Any], order: Order, *, size: int, after: str = "", before: str = "") -> Stretch:
-    """Answer up to `size` rows after (or before) a place; the first ones when no place, or no readable one, is given."""
+    """Answer up to `size` rows after (or before) a place; the first ones without a readable place."""
     field = rows.model._meta.get_field(order.field)
     backwards = bool(before and not after)
     place = Place.read(after or before, field) if after or before else None
@@ -84,10 +84,8 @@ def stretch(rows: QuerySet[Any], order: Order, *, size: int, after: str = "", be
 def _walk(rows: QuerySet[Any], order: Order, place: Place | None, *, backwards: bool, limit: int) -> list[Any]:
     descending = order.descending != backwards
     sign, beyond = ("-", "lt") if descending else ("", "gt")
-    with_value, without = (
-        rows.filter(**{f"{order.field}__isnull": False}),
-        rows.filter(**{f"{order.field}__isnull": True}),
-    )
+    with_value = rows.filter(**{f"{order.field}__isnull": False})
+    without = rows.filter(**{f"{order.field}__isnull": True})
     # Each part is one stretch of the index; "nulls last" over both would have to sort the whole table.
     parts = [(False, with_value), (True, without)] if order.nullable else [(False, rows)]
     if backwards:

@@ -28,7 +28,7 @@ def page_of(row: Model) -> str:
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(row.pk)])
 
 
-def list_of(model: str, **query: object) -> str:
+def list_of(model: str, **query: str | int) -> str:
     """Answer the address of a model's list (such as customers_customer), narrowed by a query."""
     narrowed = f"?{urlencode(query)}" if query else ""
     return reverse(f"admin:{model}_changelist") + narrowed

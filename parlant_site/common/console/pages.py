@@ -8,8 +8,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from parlant_site.common.console.forms import ContractForm
@@ -58,7 +59,7 @@ class ConsoleAdmin(admin.ModelAdmin):
             raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
-            "title": self.list_title or self.opts.verbose_name_plural.capitalize(),
+            "title": self.list_title or str(self.opts.verbose_name_plural).capitalize(),
             "opts": self.opts,
             "listing": self.listing(request),
             "empty_text": self.empty_text,
@@ -66,7 +67,7 @@ class ConsoleAdmin(admin.ModelAdmin):
             "has_add_permission": self.has_add_permission(request),
             **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         names = [
             f"admin/{self.opts.app_label}/{self.opts.model_name}/list.html",
             "admin/console/list.html",
@@ -115,6 +116,11 @@ class ConsoleAdmin(admin.ModelAdmin):
         if not isinstance(form, ContractForm):
             super().save_related(request, form, formsets, change)
 
+    def missing(self, request: HttpRequest, object_id: str) -> Any:
+        """Say that there is no such row, on the home page."""
+        redirect = self._get_obj_does_not_exist_redirect  # type: ignore[attr-defined]
+        return redirect(request, self.opts, object_id)
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[str]]:
         """Answer what a deletion takes along, without loading it: an object may have a hundred thousand rows."""
         denied = {str(self.opts.verbose_name) for obj in objs if not self.has_delete_permission(request, obj)}
@@ -127,7 +133,13 @@ class ConsoleAdmin(admin.ModelAdmin):
                 return super().delete_view(request, object_id, extra_context)
         except Refusal as refusal:
             self.message_user(request, refusal.detail, messages.ERROR)
-            return self.response_delete(request, str(object_id), object_id)
+            return self.response_delete_refused(request)
+
+    def response_delete_refused(self, request: HttpRequest) -> HttpResponse:
+        """Go back to the list, where the reason is shown."""
+        return HttpResponseRedirect(
+            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist", current_app=self.admin_site.name)
+        )
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete through the model's own method where it has one."""
