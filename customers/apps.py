@@ -1,7 +1,8 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models import F
+from django.db.models.signals import post_migrate, pre_delete
 
 
 class CustomersConfig(AppConfig):
@@ -10,8 +11,9 @@ class CustomersConfig(AppConfig):
     name = "customers"
 
     def ready(self) -> None:
-        """Keep the guest: a migration makes it, and emptying the database (`manage.py flush`) brings it back."""
+        """Keep the guest, whom a migration makes, when the database is emptied; say of whom a tag goes."""
         post_migrate.connect(_keep_guest, sender=self)
+        pre_delete.connect(_look_again_at_bearers, sender="tags.Tag")
 
 
 def _keep_guest(sender: AppConfig, using: str, apps: Any, **_: Any) -> None:
@@ -21,6 +23,12 @@ def _keep_guest(sender: AppConfig, using: str, apps: Any, **_: Any) -> None:
         return
     if customer._meta.db_table in _tables(using):
         customer.objects.using(using).get_or_create(pk="guest", defaults={"name": "Guest"})
+
+
+def _look_again_at_bearers(instance: Any, **_: Any) -> None:
+    from customers.models import Changed, Customer
+
+    Customer.objects.filter(tag_links__tag=instance).update(stale=F("stale").bitor(Changed.TAGS))
 
 
 def _tables(using: str) -> list[str]:

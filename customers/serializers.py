@@ -6,14 +6,14 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from customers.models import NAME_LENGTH
-from parlant_site.common.serializers import Id, Input, TagsPatch, Text, TextMap, TextMetadataPatch, Words
+from parlant_site.common.serializers import Id, Input, Instant, TagsPatch, Text, TextMap, TextMetadataPatch, Words
 
 
 class CustomerBody(serializers.Serializer[Any]):
     """A customer as callers see her."""
 
     id = serializers.CharField()
-    creation_utc = serializers.DateTimeField()
+    creation_utc = Instant()
     name = serializers.CharField()
     metadata = serializers.DictField(child=serializers.CharField(allow_blank=True))
     tags = serializers.ListField(child=serializers.CharField(), source="tag_ids")

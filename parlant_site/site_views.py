@@ -1,11 +1,18 @@
 """Answers that belong to the site as a whole."""
 
+from collections.abc import Callable
+from functools import cache, wraps
+
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import Resolver404, resolve
+from django.utils.encoding import escape_uri_path
 from django.utils.http import escape_leading_slashes
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.generators import SchemaGenerator
+
+from parlant_site.common.rendering import dumps
 
 
 class TemporaryRedirect(HttpResponseRedirect):
@@ -14,6 +21,21 @@ class TemporaryRedirect(HttpResponseRedirect):
     status_code = 307
 
 
+def get_alone(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer the view for GET, and 405 in the contract's shape for every other method."""
+
+    @csrf_exempt
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.method == "GET":
+            return view(request)
+        detail = f'Method "{request.method}" not allowed.'
+        return JsonResponse({"detail": detail}, status=405, headers={"Allow": "GET"})
+
+    return answer
+
+
+@get_alone
 def health(request: HttpRequest) -> JsonResponse:
     """Say whether the site can do its work: {"status": "healthy" | "degraded", "database": "ok" | "unreachable"}."""
     try:
@@ -22,6 +44,17 @@ def health(request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         return JsonResponse({"status": "degraded", "database": "unreachable"})
     return JsonResponse({"status": "healthy", "database": "ok"})
+
+
+@get_alone
+def openapi(request: HttpRequest) -> HttpResponse:
+    """Answer the OpenAPI document."""
+    return HttpResponse(_document(), content_type="application/json")
+
+
+@cache
+def _document() -> bytes:
+    return dumps(SchemaGenerator().get_schema(request=None, public=True))
 
 
 @csrf_exempt
@@ -34,7 +67,7 @@ def without_slash(request: HttpRequest, path: str) -> HttpResponse:
     if found.func is not_found:
         return not_found(request)
     query = request.META.get("QUERY_STRING", "")
-    target = escape_leading_slashes(request.path.rstrip("/"))
+    target = escape_leading_slashes(escape_uri_path(request.path.rstrip("/")))
     return TemporaryRedirect(target + (f"?{query}" if query else ""))
 
 

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from parlant_site import site_views
 
@@ -12,7 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("customers.urls")),
     path("", include("sessions_app.urls")),
     path("healthz", site_views.health),
-    path("openapi.json", SpectacularAPIView.as_view(permission_classes=[], throttle_classes=[]), name="openapi"),
+    path("openapi.json", site_views.openapi, name="openapi"),
     path(
         "docs",
         SpectacularSwaggerView.as_view(url_name="openapi", permission_classes=[], throttle_classes=[]),

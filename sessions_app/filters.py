@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import QuerySet
 from django_filters import FilterSet, MultipleChoiceFilter
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from parlant_site.common.filters import TextFilter
-from parlant_site.common.serializers import Input, Text, Whole
+from parlant_site.common.serializers import Query, Text, Whole
 from sessions_app.events import Kind, Moderation, Source
 from sessions_app.lines import Wanted
 from sessions_app.models import Session
@@ -25,7 +27,16 @@ def _of_customer(rows: Any, customer_id: str) -> SessionQuerySet:
     return SessionQuerySet.of_customer(rows, customer_id)
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string"}})
+class Labels(forms.Field):
+    """Any texts that a database can keep."""
+
+    def validate(self, value: Any) -> None:
+        """Refuse NUL characters."""
+        for label in value or []:
+            ProhibitNullCharactersValidator()(label)
+
+
+@extend_schema_field({"type": "string"})  # of each value
 class LabelsFilter(MultipleChoiceFilter):
     """A repeated parameter, all of whose values must match."""
 
@@ -38,10 +49,8 @@ class LabelsFilter(MultipleChoiceFilter):
 
     @property
     def field(self) -> Any:
-        """Answer a form field that takes any value: labels are whatever callers made of them."""
-        from django import forms
-
-        return forms.Field(required=False, widget=forms.SelectMultiple)
+        """Answer a form field that takes any text: labels are whatever callers made of them."""
+        return Labels(required=False, widget=forms.SelectMultiple)
 
 
 class SessionFilter(FilterSet):
@@ -56,19 +65,20 @@ class SessionFilter(FilterSet):
         fields: list[str] = []
 
 
+@extend_schema_field({"type": "string"})
 class Kinds(serializers.Field[Any, Any, Any, Any]):
     """Kinds of events, separated by commas."""
 
     def to_internal_value(self, data: Any) -> list[Kind]:
         """Answer the kinds."""
-        words = [word.strip() for word in str(data).split(",")]
+        words = [word.strip() for word in str(data).split(",")] if data else []
         for word in words:
             if word not in Kind.values:
                 raise serializers.ValidationError(f"{word!r} is no kind of event: {', '.join(Kind.values)}")
         return [Kind(word) for word in words]
 
 
-class EventQuery(Input):
+class EventQuery(Query):
     """Which events to list, and how long to wait for the first of them."""
 
     min_offset = Whole(required=False, help_text="The first offset to list")
@@ -82,7 +92,7 @@ class EventQuery(Input):
     sse = serializers.BooleanField(required=False, default=False, help_text="Stream server-sent events")
 
 
-class EventWait(Input):
+class EventWait(Query):
     """How to read one event."""
 
     wait_for_completion = serializers.BooleanField(required=False, default=False)
@@ -90,19 +100,19 @@ class EventWait(Input):
     sse = serializers.BooleanField(required=False, default=False)
 
 
-class DeletionQuery(Input):
+class DeletionQuery(Query):
     """From which offset on to delete."""
 
     min_offset = Whole()
 
 
-class PostingQuery(Input):
+class PostingQuery(Query):
     """How to look at a posted message."""
 
     moderation = serializers.ChoiceField(Moderation.choices, required=False, default=Moderation.NONE)
 
 
-class OpeningQuery(Input):
+class OpeningQuery(Query):
     """How to open a session."""
 
     allow_greeting = serializers.BooleanField(required=False, default=False)
@@ -113,7 +123,7 @@ def matching(events: EventQuerySet, query: dict[str, Any]) -> EventQuerySet:
     wanted: dict[str, Any] = {"deleted": False, "offset__gte": query.get("min_offset", 0)}
     if "source" in query:
         wanted["source"] = query["source"]
-    if "kinds" in query:
+    if query.get("kinds"):
         wanted["kind__in"] = query["kinds"]
     found = events.filter(**wanted)
     for name in ("trace_id", "correlation_id"):

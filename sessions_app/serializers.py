@@ -8,6 +8,7 @@ from parlant_site.common.serializers import (
     AnyJSON,
     Id,
     Input,
+    Instant,
     JSONObject,
     MetadataPatch,
     TagsPatch,
@@ -27,7 +28,7 @@ class AgentBody(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField(allow_null=True, allow_blank=True)
-    creation_utc = serializers.DateTimeField()
+    creation_utc = Instant()
     max_engine_iterations = serializers.IntegerField()
     composition_mode = serializers.ChoiceField(CompositionMode.choices)
     message_output_mode = serializers.ChoiceField(MessageOutputMode.choices)
@@ -65,11 +66,11 @@ class SessionBody(serializers.Serializer[Any]):
     id = serializers.CharField()
     agent_id = serializers.CharField(source="agent_ref")
     customer_id = serializers.CharField(source="customer_ref")
-    creation_utc = serializers.DateTimeField()
+    creation_utc = Instant()
     title = serializers.CharField(allow_null=True, allow_blank=True)
     mode = serializers.ChoiceField(Mode.choices)
     consumption_offsets = ConsumptionOffsets(source="*")
-    metadata = serializers.DictField(child=AnyJSON(allow_null=True))
+    metadata = serializers.DictField(child=AnyJSON())
     labels = serializers.ListField(child=serializers.CharField(allow_blank=True))
 
 
@@ -115,11 +116,11 @@ class EventBody(serializers.Serializer[Any]):
     source = serializers.ChoiceField(Source.choices)  # type: ignore[assignment]  # a field, not an attribute
     kind = serializers.ChoiceField(Kind.choices)
     offset = serializers.IntegerField()
-    creation_utc = serializers.DateTimeField()
+    creation_utc = Instant()
     trace_id = serializers.CharField()
     correlation_id = serializers.CharField(help_text="Older name of `trace_id`")
-    data = AnyJSON(allow_null=True)  # type: ignore[assignment]
-    metadata = serializers.DictField(child=AnyJSON(allow_null=True))
+    data = AnyJSON()  # type: ignore[assignment]
+    metadata = serializers.DictField(child=AnyJSON())
     deleted = serializers.BooleanField()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from parlant_site.common.serializers import Input, Text
+from parlant_site.common.serializers import Input, Instant, Text
 from tags.models import NAME_LENGTH
 
 
@@ -13,7 +13,7 @@ class TagBody(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     name = serializers.CharField()
-    creation_utc = serializers.DateTimeField()
+    creation_utc = Instant()
 
 
 class TagName(Input):

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import IntegrityError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -70,6 +71,10 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
             headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
         if isinstance(error, exceptions.Throttled) and (wait := getattr(error, "wait", None)) is not None:
             headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    elif isinstance(error, IntegrityError):
+        # What was valid when it was looked at, and is not any more: the database has the last word.
+        logger.error("Refused by the database in %s", context.get("view"), exc_info=error)
+        body, code = "Something that this request names was changed at the same time: look again", 422
     else:
         logger.error("Unexpected error in %s", context.get("view"), exc_info=error)
         body, code = "Internal Server Error", 500

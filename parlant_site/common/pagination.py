@@ -5,25 +5,36 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import orjson
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Subquery, Value, prefetch_related_objects
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from parlant_site.common.rendering import utc_text
-from parlant_site.common.serializers import Input, Text, Whole
+from parlant_site.common.serializers import Query, Whole
 
 LARGEST_PAGE = 100
-Row = TypeVar("Row", bound=Model)
 
 
-class PageQuery(Input):
+@extend_schema_field({"type": "string"})
+class Opaque(serializers.Field[Any, Any, Any, Any]):
+    """Text that is not looked at: what cannot be read counts as absent, whatever is wrong with it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Answer the text."""
+        return str(data)
+
+
+class PageQuery(Query):
     """How a list is cut and sorted."""
 
     limit = Whole(required=False, min_value=1, max_value=LARGEST_PAGE, help_text="Without it: a bare array of all")
-    cursor = Text(required=False, help_text="`next_cursor` of the page before; an unreadable one gives the first page")
+    cursor = Opaque(
+        required=False, help_text="`next_cursor` of the page before; an unreadable one gives the first page"
+    )
     sort = serializers.ChoiceField(["asc", "desc"], required=False, default="asc", help_text="By creation, then id")
 
 
@@ -46,8 +57,8 @@ class Cursor:
             moment = None if instant is None else datetime.fromisoformat(instant)
             if not isinstance(key, str) or "\0" in key or (moment and moment.tzinfo is None):
                 return None
-            return cls(moment, key)
-        except (binascii.Error, ValueError, TypeError):
+            return cls(moment and moment.astimezone(UTC), key)
+        except (binascii.Error, ValueError, TypeError, OverflowError):
             return None
 
 
@@ -72,25 +83,27 @@ class Page:
         }
 
 
-def cut(rows: QuerySet[Row], query: dict[str, Any], *, first: str | None = None) -> Page:
+def cut(rows: QuerySet[Any], query: dict[str, Any], *, first: str | None = None) -> Page:
     """Answer the page of the rows that a validated PageQuery asks for, sorted by creation, then id.
 
-    `first` is the id of a row that comes before all others in either order.
+    `first` is the id of a row that comes before all others in either order. Costs a query, one more for `first` on a
+    first page, and those of the prefetches.
     """
     limit, direction = query.get("limit"), "" if query["sort"] == "asc" else "-"
     ordered = rows.order_by(f"{direction}creation_utc", f"{direction}id")
-    leading = list(rows.filter(pk=first)) if first else []
-    others = ordered.exclude(pk=first) if first else ordered
     if limit is None:
-        return Page([*leading, *others], None, 0, None)
-    total = rows.order_by().count()
+        return Page(sorted(ordered, key=lambda row: row.pk != first), None, 0, None)
+    # The total comes along with the rows: databases evaluate a sub-query that does not look at the row once.
+    total = rows.order_by().annotate(_every=Value(1)).values("_every").annotate(_total=Count("pk")).values("_total")
+    ordered = ordered.prefetch_related(None).annotate(_total=Subquery(total))
     cursor = Cursor.read(query["cursor"]) if "cursor" in query else None
-    if cursor is not None:
-        leading = []
-        if cursor.creation_utc is not None:
-            others = others.filter(_after(cursor, query["sort"]))
-    wanted = limit - len(leading)
-    found = [*leading, *others[: wanted + 1]]
+    leading = list(ordered.filter(pk=first)) if first and cursor is None else []
+    others = ordered.exclude(pk=first) if first else ordered
+    if cursor is not None and cursor.creation_utc is not None:
+        others = others.filter(_after(cursor, query["sort"]))
+    found: list[Any] = [*leading, *others[: limit - len(leading) + 1]]
+    total = found[0]._total if found else rows.count()
+    prefetch_related_objects(found[:limit], *cast(Any, rows)._prefetch_related_lookups)
     if len(found) <= limit:
         return Page(found, limit, total, None)
     last: Any = found[limit - 1]

@@ -1,10 +1,14 @@
 """Rendering of answers."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 
 class JSONRenderer(BaseRenderer):
@@ -17,6 +21,21 @@ class JSONRenderer(BaseRenderer):
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         """Answer the JSON text; no text at all for a 204."""
         return b"" if data is None and renderer_context and _has_no_body(renderer_context) else dumps(data)
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """Answer JSON whatever a request accepts: who asks for a stream or a page understands a refusal all the same."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        """Answer no parser: bodies are read by common/bodies.py."""
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Answer the view's first renderer."""
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 def _has_no_body(renderer_context: Any) -> bool:

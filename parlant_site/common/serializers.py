@@ -1,8 +1,11 @@
 """Serializers and fields that take what the contract takes, and nothing that merely resembles it."""
 
+import re
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -11,9 +14,19 @@ from parlant_site.common.errors import BadInput
 from parlant_site.common.json import LARGEST, JSONValue
 from parlant_site.common.models import ID_LENGTH
 
+DIGITS = re.compile(r"-?[0-9]{1,20}")
+
 
 class Input(serializers.Serializer[Any]):
     """What a caller sends. Unknown fields are ignored; an explicit null of an optional field counts as absent."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Answer the fields; the OpenAPI document says of the optional ones that they may be null."""
+        fields = super().get_fields()
+        for field in fields.values():
+            if not field.required and not isinstance(field, AnyJSON):
+                field.allow_null = True
+        return fields
 
     def to_internal_value(self, data: Any) -> Any:
         """Answer the validated fields that were given."""
@@ -37,6 +50,14 @@ class Input(serializers.Serializer[Any]):
         return dict(serializer.validated_data)
 
 
+class Query(Input):
+    """What a caller writes behind the `?`: nothing there can be null."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Answer the fields as they are declared."""
+        return serializers.Serializer.get_fields(self)
+
+
 class Text(serializers.CharField):
     """A string as it is: not trimmed, and nothing else turned into one."""
 
@@ -55,10 +76,11 @@ class Text(serializers.CharField):
 
 
 class Id(Text):
-    """The identifier of something."""
+    """An identifier of the caller's choice: one that can be written into a path."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"min_length": 1, "max_length": ID_LENGTH, **options})
+        addressable = RegexValidator(r"^[^/]*[^/.][^/]*$", "An id has no slash and is more than dots", "value_error")
+        super().__init__(**{"min_length": 1, "max_length": ID_LENGTH, "validators": [addressable], **options})
 
 
 class Whole(serializers.IntegerField):
@@ -71,9 +93,18 @@ class Whole(serializers.IntegerField):
 
     def to_internal_value(self, data: Any) -> int:
         """Answer the number."""
-        if isinstance(data, (bool, float)) or (isinstance(data, str) and not data.isascii()):
+        if isinstance(data, float) and data.is_integer() and abs(data) <= LARGEST:
+            data = int(data)  # JSON has but one kind of number: 3.0 is 3
+        if isinstance(data, (bool, float)) or (isinstance(data, str) and not DIGITS.fullmatch(data)):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Instant(serializers.DateTimeField):
+    """An instant as ISO 8601 in UTC, with `T` and `Z`, whatever the time zone of the site."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"default_timezone": UTC, **options})
 
 
 class Words(serializers.ListField):
@@ -94,11 +125,15 @@ class JSONObject(serializers.DictField):
     """An object of any JSON values."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"child": AnyJSON(allow_null=True), **options})
+        super().__init__(**{"child": AnyJSON(), **options})
 
 
 class AnyJSON(serializers.JSONField):
-    """Any JSON value, kept as it is: the reader of bodies has checked it (common/json.py)."""
+    """Any JSON value, null too, kept as it is: the reader of bodies has checked it (common/json.py)."""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """Answer that null is a value like any other."""
+        return (True, None) if data is None else super().validate_empty_values(data)
 
     def to_internal_value(self, data: Any) -> Any:
         """Answer the value."""
@@ -133,15 +168,6 @@ class TagsPatch(Input):
 
     add = Words(required=False)
     remove = Words(required=False)
-
-
-class Problem(serializers.Serializer[Any]):
-    """One wrong value of a request."""
-
-    loc = serializers.ListField(child=serializers.JSONField(), help_text="body, query or path, then names and indexes")
-    msg = serializers.CharField()
-    type = serializers.CharField()
-    input = serializers.JSONField(required=False, allow_null=True)
 
 
 class Detail(serializers.Serializer[Any]):

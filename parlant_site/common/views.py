@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import translation
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
@@ -19,8 +20,14 @@ from parlant_site.common.serializers import Input
 class ContractViewSet(Restricted, GenericViewSet[Any]):
     """A viewset that looks up, validates, calls and answers."""
 
+    http_method_names = ["get", "post", "patch", "delete"]
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check the path before anything is looked up: no database can keep a NUL character, so no id has one."""
+        """Check the path before anything is looked up: no database can keep a NUL character, so no id has one.
+
+        Programs read the answers: their language does not follow the caller's.
+        """
+        translation.activate("en")
         for value in kwargs.values():
             if "\0" in str(value):
                 raise NotFound("The path", value)
