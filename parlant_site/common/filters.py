@@ -15,7 +15,7 @@ class TextFilter(CharFilter):
     """
 
     def __init__(self, narrow: Callable[[QuerySet[Any], str], QuerySet[Any]], **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"strip": False, **options})
         self.narrow = narrow
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:

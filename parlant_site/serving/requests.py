@@ -59,6 +59,8 @@ class Request(WebRequest):
         channel.persistent = False
         channel.dataReceived = channel.rawDataReceived = lambda data: None
         channel.loseConnection = lambda: _close_gently(channel)
+        # Said, too: a client that keeps its connections would else send its next request into the closing one.
+        self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         super().requestReceived(channel._command, channel._path, channel._version)
         self.is_refused = True
 
