@@ -53,6 +53,7 @@ MIDDLEWARE = [
     # Outermost, so that every answer bears the CORS headers, refusals and errors too.
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "parlant_site.common.content_policy.RestrictContent",
     "parlant_site.common.bodies.LimitBodies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

@@ -30,10 +30,10 @@ class CustomerAdmin(ConsoleAdmin):
     read_fields = ("name", "tag_names", "metadata_table")
     change_form_template = "admin/customers/customer/change_form.html"
     orders: Sequence[Order] = (
-        NEWEST,
-        OLDEST,
         Order("seen", _("Last seen"), "last_seen", nullable=True),
         Order("-seen", _("Last seen"), "last_seen", descending=False, nullable=True),
+        NEWEST,
+        OLDEST,
         Order("name", _("Name"), "name", descending=False),
         Order("-name", _("Name"), "name"),
     )

@@ -9,6 +9,7 @@ from urllib.parse import quote as urlquote
 
 import pytest
 from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -260,3 +261,28 @@ def test_ids_of_any_characters_have_pages(browser: Client) -> None:
         assert browser.get(f"/admin/customers/customer/{quote(key)}/change/").status_code == 200
         assert f"/{urlquote(quote(key))}/change/" in listed
         customer.remove()
+
+
+@pytest.mark.django_db
+def test_nobody_becomes_a_superuser_through_the_user_pages(browser_of: Callable[..., Client], operator: User) -> None:
+    browser = browser_of("auth.change_user", "auth.view_user", "auth.delete_user")
+    me = User.objects.exclude(pk=operator.pk).get()
+    sent = {"username": me.username, "is_staff": "on", "is_active": "on", "is_superuser": "on"}
+    assert browser.post(f"/admin/auth/user/{me.pk}/change/", sent).status_code == 302
+    me.refresh_from_db()
+    assert not me.is_superuser
+    assert browser.post(f"/admin/auth/user/{operator.pk}/change/", sent).status_code == 403
+    assert (
+        browser.post(
+            f"/admin/auth/user/{operator.pk}/password/", {"password1": "x" * 12, "password2": "x" * 12}
+        ).status_code
+        == 403
+    )
+    assert browser.post(f"/admin/auth/user/{operator.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.django_db
+def test_every_page_of_the_admin_restricts_content(browser: Client) -> None:
+    for url in ("/admin/", "/admin/login/", "/admin/customers/customer/"):
+        assert "script-src 'self'" in browser.get(url)["Content-Security-Policy"]
+    assert "Content-Security-Policy" not in browser.get("/healthz").headers

@@ -31,6 +31,7 @@ class ConsoleAdmin(admin.ModelAdmin):
     change_form_template = "admin/console/change_form.html"
     read_fields: Sequence[str] = ()
     list_title: Any = ""
+    add_text: Any = ""
     empty_text: Any = _("Nothing here yet.")
     search_hint: Any = ""
 
@@ -64,6 +65,7 @@ class ConsoleAdmin(admin.ModelAdmin):
             "listing": self.listing(request),
             "empty_text": self.empty_text,
             "search_hint": self.search_hint,
+            "add_text": self.add_text,
             "has_add_permission": self.has_add_permission(request),
             **(extra_context or {}),
         }

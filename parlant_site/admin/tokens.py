@@ -1,4 +1,4 @@
-"""Users and API tokens in the console."""
+"""API tokens in the console."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class TokenAdmin(ConsoleAdmin):
     form = TokenForm
     orders: Sequence[Order] = (Order("created", _("Created"), "created"),)
     list_title = _("API tokens")
+    add_text = _("Make a token")
     empty_text = _("No tokens yet. In production your application needs one: Authorization: Bearer …")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuthToken]:

@@ -1,0 +1,185 @@
+"""The console in a real browser: no error, no violation, nothing to scroll sideways."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from customers.models import Customer
+from parlant_site.demo.customers import id_of
+from sessions_app.models import Session
+from tags.models import Tag
+from tests.processes import Server
+
+CHROMIUM = Path("/usr/bin/chromium")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = pytest.mark.one_database
+
+
+@pytest.fixture
+def chromium(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+    """Headless Chromium; skipped where there is none, but never in CI."""
+    if not CHROMIUM.exists() and not os.environ.get("CI"):
+        pytest.skip(f"there is no {CHROMIUM}")
+    # Playwright's synchronous API keeps an event loop in this thread, which Django would not touch the database from.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def demo(database: None) -> dict[str, str]:
+    """A small demo; answers the addresses of all pages by name."""
+    call_command("seed_demo", customers=40, stdout=StringIO(), verbosity=0)
+    user = User.objects.create_superuser("mara")
+    user.password = PBKDF2PasswordHasher().encode(
+        "only for tests", "some salt", 1000
+    )  # the server's, not the tests' fast one
+    user.save(update_fields=["password"])
+    talk = Session.objects.filter(title__startswith="Double booking").order_by("id")[0]
+    token_page = "knox/authtoken/"
+    return {
+        "home": "",
+        "customers": "customers/customer/",
+        "nothing found": "customers/customer/?q=zzzz",
+        "customer": f"customers/customer/{id_of(3)}/change/",
+        "guest": "customers/customer/guest/change/",
+        "new customer": "customers/customer/add/",
+        "delete customer": f"customers/customer/{id_of(3)}/delete/",
+        "conversations": "sessions_app/session/?state=waiting",
+        "conversation": f"sessions_app/session/{talk.pk}/change/",
+        "tags": "tags/tag/",
+        "tag": f"tags/tag/{Tag.objects.all()[0].pk}/change/",
+        "agents": "sessions_app/agent/",
+        "agent": "sessions_app/agent/quill/change/",
+        "tokens": token_page,
+        "new token": f"{token_page}add/",
+        "users": "auth/user/",
+        "user": f"auth/user/{user.pk}/change/",
+        "password": "password_change/",
+        "roles": "auth/group/",
+        "role": f"auth/group/{Group.objects.all()[0].pk}/change/",
+    }
+
+
+def signed_in(chromium: Browser, server: Server, **options: Any) -> BrowserContext:
+    """Open a browser window of the operator."""
+    client = Client()
+    client.force_login(User.objects.get(username="mara"))
+    context = chromium.new_context(base_url=f"{server.url}/admin/", **options)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": server.url}])
+    return context
+
+
+def listen(page: Page) -> list[str]:
+    """Answer a list that fills with what goes wrong on a page: errors, violations, missing files."""
+    wrong: list[str] = []
+    page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+    page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    return wrong
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_an_error_or_an_accessibility_violation(
+    theme: Any, server: Server, demo: dict[str, str], chromium: Browser
+) -> None:
+    page = signed_in(chromium, server, color_scheme=theme).new_page()
+    wrong, axe = listen(page), Axe()
+    # The rules are the same in the dark; only colours differ.
+    rules = None if theme == "light" else {"runOnly": ["color-contrast"]}
+    for name, url in demo.items():
+        page.goto(url)
+        for details in page.locator("details:not([name])").all():
+            details.evaluate("element => { element.open = true }")
+        so_far = list(wrong)
+        violations = axe.run(page, options=rules).response["violations"]
+        wrong[:] = so_far  # axe itself tries styles that the policy forbids
+        for violation in violations:
+            nodes = [node["html"][:160] for node in violation["nodes"][:3]]
+            wrong.append(f"{name}: {violation['id']}: {violation['help']}: {nodes}")
+    assert wrong == [], "\n".join(dict.fromkeys(wrong))
+
+
+def test_the_sign_in_page_is_clean(server: Server, demo: dict[str, str], chromium: Browser) -> None:
+    page = chromium.new_context(base_url=f"{server.url}/admin/").new_page()
+    wrong = listen(page)
+    page.goto("login/")
+    assert Axe().run(page).response["violations"] == []
+    wrong.clear()  # axe itself tries styles that the policy forbids
+    page.fill("[name=username]", "mara")
+    page.fill("[name=password]", "only for tests")
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(f"{server.url}/admin/")
+    assert wrong == [], "\n".join(dict.fromkeys(wrong))
+
+
+def test_nothing_has_to_be_scrolled_sideways(server: Server, demo: dict[str, str], chromium: Browser) -> None:
+    page = signed_in(chromium, server).new_page()
+    too_wide = {}
+    for name, url in demo.items():
+        page.goto(url)
+        for width in (320, 390, 768, 1400):
+            page.set_viewport_size({"width": width, "height": 800})
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            if wide > width:
+                too_wide[name, width] = wide
+    assert too_wide == {}
+
+
+def test_right_to_left_fits_too(server: Server, demo: dict[str, str], chromium: Browser) -> None:
+    page = signed_in(chromium, server, viewport={"width": 390, "height": 800}, locale="ar").new_page()
+    for url in demo.values():
+        page.goto(url)
+        assert page.evaluate("document.documentElement.dir") == "rtl"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, url
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_metadata_is_edited_by_rows(scripts: bool, server: Server, demo: dict[str, str], chromium: Browser) -> None:
+    page = signed_in(chromium, server, java_script_enabled=scripts).new_page()
+    page.goto(demo["customer"])
+    rows = page.locator("[data-metadata] tbody tr")
+    before = rows.count()
+    blank = rows.nth(before - 1)
+    blank.locator("input").fill("city")
+    blank.locator("textarea").fill("Łódź")
+    if scripts:
+        assert rows.count() == before + 1, "there is always a blank row"
+    page.click("[name=_continue]")
+    page.wait_for_load_state()
+    assert Customer.objects.get(pk=id_of(3)).metadata["city"] == "Łódź"
+
+
+def test_a_filter_is_chosen_by_keyboard_alone(server: Server, demo: dict[str, str], chromium: Browser) -> None:
+    page = signed_in(chromium, server).new_page()
+    page.goto(demo["customers"])
+    page.focus("details.pill:has-text('Tag') > summary")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?tag=*")
+    assert page.locator("details.pill.on").count() == 1
