@@ -38,9 +38,7 @@ class OperatorAdmin(UserAdmin):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
 
-    def formfield_for_manytomany(
-        self, db_field: ManyToManyField[Any, Any], request: HttpRequest | None = None, **options: Any
-    ) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
         """Answer boxes for the roles."""
         field = super().formfield_for_manytomany(db_field, request, widget=Ticks(), **options)
         if field is not None and db_field.name == "groups":
@@ -71,9 +69,7 @@ class RoleAdmin(GroupAdmin):
     filter_horizontal = ()
     actions = None
 
-    def formfield_for_manytomany(
-        self, db_field: ManyToManyField[Any, Any], request: HttpRequest | None = None, **options: Any
-    ) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
         """Answer boxes for the permissions that the product asks for."""
         asked = Permission.objects.filter(
             content_type__app_label__in=["tags", "customers", "sessions_app", "parlant_site", "auth", "knox"]
