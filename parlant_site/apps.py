@@ -10,7 +10,8 @@ class ParlantSiteConfig(AppConfig):
     verbose_name = "Parlant Site"
 
     def ready(self) -> None:
-        """Grant the roles their permissions, after all other apps, whose permissions then exist."""
+        """Register the checks; grant the roles their permissions after all other apps, whose permissions then exist."""
+        from parlant_site import checks  # noqa: F401 - registers them
         from parlant_site.roles import RoleGrants
 
         grants = RoleGrants()

@@ -9,6 +9,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "PARLANT_"
+# What may hold a password is never printed.
+SECRET = ("password", "secret", "url")
 Words = Annotated[list[str], NoDecode]
 
 
@@ -161,7 +163,7 @@ class Environment(BaseSettings):
     @classmethod
     def _layer(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError(f"{value!r} does not begin with redis://, rediss:// or unix://")
+            raise ValueError("a channel layer's address begins with redis://, rediss:// or unix://")
         return value
 
     @model_validator(mode="after")
@@ -224,6 +226,16 @@ def explain(error: ValidationError) -> str:
             continue
         name = str(problem["loc"][0])
         wanted = Environment.model_fields[name].description
-        given = "" if "password" in name or "secret" in name else f" (it is {problem['input']!r})"
+        given = "" if any(word in name for word in SECRET) else f" (it is {problem['input']!r})"
         lines.append(f"{PREFIX}{name.upper()}: {reason}{given}. Write: {wanted}")
+    return "\n".join(lines)
+
+
+def documentation() -> str:
+    """Answer the table of docs/settings.md."""
+    lines = ["| variable | default | what to write |", "| --- | --- | --- |"]
+    for name, field in Environment.model_fields.items():
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = "" if default in (None, "", []) else f"`{default}`"
+        lines.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from parlant_site.databases import databases
 from parlant_site.environment import read_environment
@@ -164,6 +165,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {}
 if ENVIRONMENT.channel_layer_url:
     CHANNEL_LAYERS = {
         "default": {
