@@ -348,7 +348,10 @@ class SessionLabel(models.Model):
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["session", "label"], name="one_row_per_session_and_label")]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "label"], name="one_row_per_session_and_label"),
+            length_between("label", 0, ID_LENGTH, name="label_length"),
+        ]
         indexes = [models.Index(fields=["label", "session"], name="session_by_label")]
 
     def __str__(self) -> str:
