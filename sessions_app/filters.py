@@ -14,7 +14,7 @@ from rest_framework import serializers
 from parlant_site.common.filters import TextFilter
 from parlant_site.common.serializers import Query, Text, Whole
 from sessions_app.events import Kind, Moderation, Source
-from sessions_app.lines import Wanted
+from sessions_app.lines import EVERYTHING, Wanted
 from sessions_app.models import Session
 from sessions_app.querysets import EventQuerySet, SessionQuerySet
 
@@ -134,6 +134,8 @@ def matching(events: EventQuerySet, query: dict[str, Any]) -> EventQuerySet:
 
 def wanted_by(query: dict[str, Any]) -> Wanted:
     """Answer what a validated EventQuery asks for, apart from the offset, to tell events apart that come later."""
+    if not query.keys() & {"kinds", "source", "trace_id", "correlation_id"}:
+        return EVERYTHING
     return Wanted(
         kinds=frozenset(str(kind) for kind in query.get("kinds", [])),
         source=query.get("source", ""),

@@ -1,7 +1,7 @@
 """Long polls and server-sent events: who has to wait waits here, outside Django.
 
 The view validates, authenticates, reads, and, when there is nothing to answer yet, hands over what is waited for. Its
-own answer (504) is dropped, all of its objects are freed, and this ASGI application goes on with a coroutine that holds
+own answer is dropped, all of its objects are freed, and this ASGI application goes on with a coroutine that holds
 neither a thread nor a database connection nor a request.
 """
 
@@ -100,7 +100,8 @@ class HoldPolls:
         # The watch begins before the view reads: what comes in between is not missed.
         with feed.watch(match[1]) as subscription:
             holding = Holding(send)
-            await self.application({**scope, HOLDING: holding}, receive, holding.send)
+            # In a task of its own, which takes everything that the request left in its context along when it ends.
+            await asyncio.create_task(_run(self.application, {**scope, HOLDING: holding}, receive, holding.send))
             waiting = holding.waiting
             if waiting is None:
                 return
@@ -117,6 +118,10 @@ class HoldPolls:
                     await _answer_poll(subscription, waiting, left, holding.headers, send)
             finally:
                 disconnected.cancel()
+
+
+async def _run(application: Application, scope: Scope, receive: Receive, send: Send) -> None:
+    await application(scope, receive, send)
 
 
 async def _answer_poll(

@@ -90,8 +90,7 @@ class EventViewSet(ContractViewSet):
         if query["sse"]:
             self.session()
             offset = max(offset, _after_last_event(request))
-            hand_over(request, Waiting(query["wait_for_data"], offset, wanted, is_stream=True))
-            raise NothingCame
+            return _later(request, Waiting(query["wait_for_data"], offset, wanted, is_stream=True))
         found = matching(Event.objects.filter(session_id=session_id), query)
         rows = read_rows(found)
         if not rows:
@@ -100,8 +99,7 @@ class EventViewSet(ContractViewSet):
                 rows = read_rows(found)  # one may have come between the two looks
             if not rows and query["wait_for_data"]:
                 offset = max(offset, session.next_offset)
-                hand_over(request, Waiting(query["wait_for_data"], offset, wanted, revision=session.revision))
-                raise NothingCame
+                return _later(request, Waiting(query["wait_for_data"], offset, wanted, revision=session.revision))
         return Response(rows)
 
     @extend_schema(request=NewEvent, parameters=[PostingQuery], responses=answers(201, EventBody, refusals=(404,)))
@@ -126,11 +124,9 @@ class EventViewSet(ContractViewSet):
         query = self.query(EventWait)
         event = self.event()
         if query["sse"]:
-            hand_over(request, Waiting(query["wait_for_data"], event_id=event_id, is_stream=True))
-            raise NothingCame
+            return _later(request, Waiting(query["wait_for_data"], event_id=event_id, is_stream=True))
         if query["wait_for_completion"] and query["wait_for_data"] and is_growing(event.data):
-            hand_over(request, Waiting(query["wait_for_data"], event_id=event_id))
-            raise NothingCame
+            return _later(request, Waiting(query["wait_for_data"], event_id=event_id))
         return Response(row_of(event))
 
     @extend_schema(request=EventChange, responses=answers(200, EventBody, refusals=(404,)))
@@ -153,3 +149,10 @@ def _after_last_event(request: Request) -> int:
     """Answer the offset after the last event that a client of a stream says it has; 0 when it says none."""
     last = request.headers.get("Last-Event-ID", "")
     return int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 19 else 0
+
+
+def _later(request: Request, waiting: Waiting) -> Response:
+    """Let the request wait; the answer of the view is dropped. NothingCame where nobody can wait."""
+    if not hand_over(request, waiting):
+        raise NothingCame
+    return Response()

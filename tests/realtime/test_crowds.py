@@ -1,0 +1,152 @@
+"""Many who wait on one process: what they cost, and that everybody is served."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from bench.crowd import Caller, Waiter, gather, percentile, resident_kib, settled, threads
+from customers.models import GUEST_ID, Customer
+from parlant_site.common.lanes import on_lane
+from sessions_app import feed, lines
+from sessions_app import follow as following
+from sessions_app.events import Kind, Source
+from sessions_app.models import Agent, Session
+from tests.processes import Server, start_server
+
+POLLS, STREAMS, SOCKETS = 1000, 200, 200
+# The lanes, each with its connection, and the safety net with its own; the event loop; what reads static files.
+MOST_CONNECTIONS = settings.PARLANT_LANES + 1
+MOST_THREADS = settings.PARLANT_LANES + 3
+
+
+def open_files(pid: int) -> list[str]:
+    """Answer what a process has open."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(path.readlink()))
+    return found
+
+
+def database_connections(pid: int) -> int:
+    """Answer how many connections to a SQLite database a process has."""
+    return sum(name.endswith(".sqlite3") for name in open_files(pid))
+
+
+def sockets_of(pid: int) -> int:
+    """Answer how many sockets a process has open."""
+    return sum(name.startswith("socket:") for name in open_files(pid))
+
+
+@pytest.mark.one_database
+@pytest.mark.timeout(180)
+async def test_a_crowd_costs_neither_threads_nor_connections_and_misses_nothing(database: None) -> None:
+    with start_server() as server:
+        caller = await Caller(server.url).open()
+        sessions = await caller.new_sessions(100)
+        for waiter in await gather(server.url, [Waiter("poll", sessions[0]) for _ in range(50)]):
+            waiter.transport.close()
+        await settled(server.pid)
+        before = resident_kib(server.pid)
+
+        waiters = [Waiter("poll", sessions[number % 100]) for number in range(POLLS)]
+        waiters += [Waiter("sse", sessions[number % 100]) for number in range(STREAMS)]
+        waiters += [Waiter("ws", sessions[number % 100]) for number in range(SOCKETS)]
+        await gather(server.url, waiters)
+        await settled(server.pid)
+        assert threads(server.pid) <= MOST_THREADS
+        assert database_connections(server.pid) <= MOST_CONNECTIONS
+        # Loose: what one waiter costs is measured in bench/realtime.py.
+        assert resident_kib(server.pid) - before < len(waiters) * 60
+
+        async def timed(*call: object) -> float:
+            begun = time.perf_counter()
+            await caller.call(*call)  # type: ignore[arg-type]
+            return time.perf_counter() - begun
+
+        (elsewhere,) = await caller.new_sessions(1)
+        note = {"kind": "custom", "source": "system", "data": {"n": 1}}
+        appends = [await timed("POST", f"/sessions/{elsewhere}/events", note) for _ in range(300)]
+        reads = [await timed("GET", "/tags") for _ in range(300)]
+        assert percentile(appends, 0.99) < 0.25
+        assert percentile(reads, 0.99) < 0.25
+
+        arrivals = [asyncio.ensure_future(waiter.arrival(b"everybody")) for waiter in waiters]
+        for session in sessions:
+            await caller.say(session, "Hello everybody")
+        await asyncio.gather(*arrivals)
+        assert threads(server.pid) <= MOST_THREADS
+        assert database_connections(server.pid) <= MOST_CONNECTIONS
+
+        for waiter in waiters:
+            waiter.transport.close()
+        caller.close()
+
+
+async def test_one_read_serves_all_who_wait_for_a_session(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+
+    def counted(session_id: str, offset: int) -> lines.Page:
+        reads.append(offset)
+        return lines.read_page(session_id, offset)
+
+    monkeypatch.setattr(following, "read_page", counted)
+    session = await on_lane(open_session)
+    got: list[bytes] = []
+
+    async def wait() -> None:
+        with feed.watch(session.pk) as subscription:
+            async for step in following.follow(subscription, seconds=20, is_read=True):
+                got.append(step.lines[0].body)
+                return
+
+    waiting = [asyncio.ensure_future(wait()) for _ in range(1000)]
+    await asyncio.sleep(0)
+    await on_lane(session.append_event, kind=Kind.CUSTOM, source=Source.SYSTEM, data={"n": 1})
+    await asyncio.gather(*waiting)
+    assert reads == [0]
+    assert len(got) == 1000
+    assert len({id(body) for body in got}) == 1  # encoded once
+
+
+def open_session() -> Session:
+    return Session.open(agent=Agent.create(name="Iris"), customer=Customer.objects.get(pk=GUEST_ID))
+
+
+@pytest.mark.one_database
+async def test_who_goes_away_is_forgotten_within_a_second(server: Server) -> None:
+    caller = await Caller(server.url).open()
+    (session,) = await caller.new_sessions(1)
+    waiters = [Waiter(kind, session) for kind in ("poll", "sse", "ws") for _ in range(50)]
+    before = sockets_of(server.pid)
+    await gather(server.url, waiters)
+    await settled(server.pid)
+    assert sockets_of(server.pid) == before + 150
+    for waiter in waiters:
+        waiter.transport.abort()
+    deadline = time.monotonic() + 1
+    while sockets_of(server.pid) > before and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    assert sockets_of(server.pid) == before
+    caller.close()
+
+
+async def test_a_watch_ends_with_its_watcher(database: None) -> None:
+    watching = asyncio.ensure_future(watch_for_ever("somewhere"))
+    await asyncio.sleep(0)
+    assert feed.is_watched()
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
+    assert not feed.is_watched()
+
+
+async def watch_for_ever(session_id: str) -> None:
+    with feed.watch(session_id) as subscription:
+        await subscription.changed(until=asyncio.get_running_loop().time() + 60)
