@@ -33,7 +33,8 @@ class Socket(WebSocketProtocol):
         # The HTTP channel that the socket came from, with its request.
         self.transport.unregisterProducer()
         self.transport.registerProducer(ANYBODY, True)
-        self.http_headers = self.http_request_params = {}
+        self.http_headers: dict[str, str] = {}
+        self.http_request_params: dict[str, list[str]] = {}
         self.http_request_data = self.http_response_data = b""
 
     def handle_reply(self, message: Mapping[str, Any]) -> None:
