@@ -9,9 +9,11 @@ from drf_spectacular.extensions import (
     OpenApiSerializerExtension,
     OpenApiSerializerFieldExtension,
 )
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
+from parlant_site.common.permissions import is_closed
 from parlant_site.common.serializers import Detail
 
 REFUSALS = {
@@ -60,6 +62,16 @@ class AnyJSONSchema(OpenApiSerializerFieldExtension):
         return {}
 
 
+class ContractSchema(AutoSchema):
+    """An operation, and whether it needs a token under the policy that holds."""
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Answer the security requirements; an empty one where callers without a token may call."""
+        required: list[dict[str, Any]] = super().get_auth()
+        public = getattr(self.view, "public", {})
+        return [*required, {}] if not is_closed() or getattr(self.view, "action", None) in public else required
+
+
 class BearerSchema(OpenApiAuthenticationExtension):
     """`Authorization: Bearer <token>`."""
 
@@ -69,6 +81,9 @@ class BearerSchema(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         """Answer the security scheme."""
         return {"type": "http", "scheme": "bearer"}
+
+
+STREAM = {(200, "text/event-stream"): OpenApiResponse(str, description="With `sse=true`: server-sent events")}
 
 
 def answers(status: int, shape: Any = None, *, refusals: tuple[int, ...] = (), description: str = "") -> dict[int, Any]:

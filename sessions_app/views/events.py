@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from parlant_site.common.bodies import json_body
 from parlant_site.common.errors import NotFound, Refusal
-from parlant_site.common.schema import answers
+from parlant_site.common.schema import STREAM, answers
 from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
 from sessions_app.actions import post_event
@@ -41,7 +41,7 @@ class EventViewSet(ContractViewSet):
         "partial_update": "sessions_app.change_event",
         "destroy_from": "sessions_app.delete_event",
     }
-    public: ClassVar[dict[str, str]] = {"list": "read"}
+    public: ClassVar[dict[str, str]] = {"list": "read", "create": "post_message"}
 
     def public_scope(self) -> str | None:
         """Answer the scope; besides listing, anonymous callers may post what customers say."""
@@ -82,7 +82,9 @@ class EventViewSet(ContractViewSet):
             raise NotFound("Event", self.kwargs["event_id"])
         return event
 
-    @extend_schema(parameters=[EventQuery], responses=answers(200, EventBody(many=True), refusals=(404, 504)))
+    @extend_schema(
+        parameters=[EventQuery], responses={**answers(200, EventBody(many=True), refusals=(404, 504)), **STREAM}
+    )
     def list(self, request: Request, session_id: str) -> Response:
         """List events by offset; 504 when none matches and none came within `wait_for_data` seconds."""
         query = self.query(EventQuery)
@@ -118,7 +120,7 @@ class EventViewSet(ContractViewSet):
         )
         return Response(row_of(event), status=201)
 
-    @extend_schema(parameters=[EventWait], responses=answers(200, EventBody, refusals=(404, 504)))
+    @extend_schema(parameters=[EventWait], responses={**answers(200, EventBody, refusals=(404, 504)), **STREAM})
     def retrieve(self, request: Request, session_id: str, event_id: str) -> Response:
         """Read an event; a deleted one answers with `deleted: true`."""
         query = self.query(EventWait)

@@ -32,7 +32,7 @@ class SessionViewSet(ContractViewSet):
         "destroy": "sessions_app.delete_session",
         "destroy_all": "sessions_app.delete_session",
     }
-    public: ClassVar[dict[str, str]] = {"retrieve": "read"}
+    public: ClassVar[dict[str, str]] = {"retrieve": "read", "create": "open_session"}
 
     def public_scope(self) -> str | None:
         """Answer the scope; besides reading, anonymous callers may open sessions of the guest."""
