@@ -1,4 +1,4 @@
-"""How long the console's list of customers takes at a million customers, in the database that PARLANT_DATABASE_URL names.
+"""How long the console's list of customers takes at a million customers, in PARLANT_DATABASE_URL's database.
 
     PARLANT_DATABASE_URL=postgres://... python bench/console_lists.py [--customers 1000000]
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "parlant_site.settings")
-import django  # noqa: E402
+import django
 
 django.setup()
 from django.contrib.auth.models import User  # noqa: E402
@@ -31,8 +31,9 @@ INSERT INTO customers_customer (id, creation_utc, name, metadata, last_seen, fir
 SELECT 'c' || lpad(n::text, 9, '0'), now() - n * interval '31 seconds',
        (ARRAY['Anna','Liam','Zoë','Mateo','Priya','Noah'])[1 + n %% 6] || ' ' || md5(n::text)::char(8),
        jsonb_build_object('plan', (ARRAY['free','starter','pro','enterprise'])[1 + n %% 4], 'mrr', (n %% 900)::text,
-                          'country', (ARRAY['DE','FR','GB','US','ES'])[1 + n %% 5], 'email', 'x' || n || '@example.com'),
-       CASE WHEN n %% 3 = 0 THEN NULL ELSE now() - (n::bigint * 7919 %% 31536000) * interval '1 second' END, NULL
+                          'country', (ARRAY['DE','FR','GB','US','ES'])[1 + n %% 5],
+                          'email', 'x' || n || '@example.com'),
+       CASE WHEN n / 7 %% 3 = 0 THEN NULL ELSE now() - (n::bigint * 7919 %% 31536000) * interval '1 second' END, NULL
 FROM generate_series(1, %s) n
 """
 

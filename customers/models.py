@@ -233,3 +233,18 @@ class CustomerTag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer_id} bears {self.tag_id}"
+
+
+class CustomerText(models.Model):
+    """What a search looks at on PostgreSQL, where a trigger alone writes it (see searching.py)."""
+
+    customer = models.OneToOneField(
+        Customer, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    text = models.TextField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.text

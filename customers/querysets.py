@@ -30,11 +30,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-define
 
     def search(self, words: str) -> CustomerQuerySet:
         """Answer those whose id, name or metadata text contains every one of the words, whatever their case."""
-        from django.db.models.functions import Cast
+        from customers.searching import matching
 
-        matching = self.alias(metadata_text=Cast("metadata", models.TextField()))
-        for word in words.split():
-            matching = matching.filter(
-                models.Q(id__icontains=word) | models.Q(name__icontains=word) | models.Q(metadata_text__icontains=word)
-            )
-        return matching
+        parts = words.split()
+        return matching(self, parts) if parts else self

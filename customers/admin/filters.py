@@ -10,7 +10,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from customers.models import CustomerTag
 from customers.querysets import CustomerQuerySet
+from customers.searching import few_or_many
 from parlant_site.common.console.listing import Filter
 from tags.models import Tag
 
@@ -31,7 +33,7 @@ class TagFilter(Filter):
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Answer those who bear it."""
         assert isinstance(rows, CustomerQuerySet)
-        return rows.tagged_any([value])
+        return few_or_many(rows, CustomerTag.objects.filter(tag_id=value), "customer_id")
 
 
 class LastSeenFilter(Filter):

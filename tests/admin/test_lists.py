@@ -254,3 +254,38 @@ def test_tags_say_how_many_bear_them(browser: Client) -> None:
     Agent.create(name="Iris", tags=[eu])
     rows = {row.name: row for row, _ in browser.get("/admin/tags/tag/").context["listing"].table}
     assert {name: (row.customer_count, row.agent_count) for name, row in rows.items()} == {"VIP": (3, 0), "EU": (1, 1)}
+
+
+@pytest.mark.django_db
+def test_search_follows_every_change(browser: Client) -> None:
+    """On PostgreSQL the searched text is kept apart from the customer."""
+
+    def found(words: str) -> list[str]:
+        return [row.name for row, _ in browser.get(CUSTOMERS, {"q": words}).context["listing"].table]
+
+    ann = Customer.register(name="Ann", metadata={"city": "Bonn"})
+    assert found("bonn") == ["Ann"]
+    ann.amend(name="Anna", set_metadata={"city": "Köln"})
+    assert found("bonn") == []
+    assert found("anna köln") == ["Anna"]
+    Customer.objects.filter(pk=ann.pk).update(name="Bea")
+    assert found("bea") == ["Bea"]
+    Customer.objects.bulk_create([Customer(name="Cleo", id="c-1")])
+    assert found("C-1") == ["Cleo"]
+    key = ann.pk
+    ann.remove()
+    assert found("köln") == []
+    Customer.register(name="Dora", id=key)
+    assert found(key) == ["Dora"]
+    assert found("guest") == ["Guest"]
+
+
+@pytest.mark.django_db
+def test_few_and_many_matches_are_found_alike(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    tag = Tag.add(name="VIP")
+    for place in range(6):
+        Customer.register(name=f"N{place}", metadata={"plan": "pro"}, tags=[tag] if place % 2 else [])
+    expected = ["N1", "N3", "N5"]
+    for few in (10_000, 1):
+        monkeypatch.setattr("customers.searching.FEW", few)
+        assert names_listed(browser, f"{CUSTOMERS}?tag={tag.pk}&q=plan&order=name") == expected
