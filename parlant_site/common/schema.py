@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from drf_spectacular.extensions import (
@@ -63,7 +64,11 @@ class AnyJSONSchema(OpenApiSerializerFieldExtension):
 
 
 class ContractSchema(AutoSchema):
-    """An operation, and whether it needs a token under the policy that holds."""
+    """An operation: the beginning of its docstring as its summary, and whether it needs a token now."""
+
+    def get_summary(self) -> str:
+        """Answer what the operation does, in a few words: the docstring up to its first stop."""
+        return re.split(r"[.:;](?:\s|$)", self.get_description() or "", maxsplit=1)[0]
 
     def get_auth(self) -> list[dict[str, Any]]:
         """Answer the security requirements; an empty one where callers without a token may call."""

@@ -204,3 +204,12 @@ def test_a_list_costs_as_many_queries_however_long_it_is(
         with CaptureQueriesContext(connection) as captured:
             client.get(path, {"limit": 100, "cursor": page["next_cursor"]})
         assert len(captured) <= on_pages
+
+
+@pytest.mark.django_db
+def test_times_are_utc_whatever_the_time_zone_of_the_site(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Kolkata"
+    customer = Customer.register(name="A")
+    shown_time = APIClient().get(f"/customers/{customer.pk}").json()["creation_utc"]
+    assert shown_time.endswith("Z")
+    assert datetime.fromisoformat(shown_time) == customer.creation_utc

@@ -41,6 +41,8 @@ def test_the_document_names_every_call_of_the_contract(http: httpx.Client) -> No
         assert methods <= set(operations), path
         for method in methods:
             assert {"413", "422", "429"} <= set(operations[method]["responses"])
+    assert document["paths"]["/customers"]["post"]["summary"] == "Register a customer"
+    assert all(operation["summary"] for each in document["paths"].values() for operation in each.values())
     ids = [operation["operationId"] for each in document["paths"].values() for operation in each.values()]
     assert len(ids) == len(set(ids))
     stream = document["paths"]["/sessions/{session_id}/events"]["get"]["responses"]["200"]["content"]

@@ -58,3 +58,28 @@ async def test_the_seeds_calls_run_with_the_asynchronous_client(async_client: As
     )
     (listed,) = await async_client.sessions.list_events(session_id=session.id, min_offset=0, wait_for_data=60)
     assert listed == event
+
+
+def test_every_call_of_the_client_is_answered(client: ParlantClient) -> None:
+    agent = client.agents.create(name="Iris", description="Helps", max_engine_iterations=2)
+    assert client.agents.retrieve(agent.id) == agent
+    assert client.agents.update(agent.id, name="Ivo").name == "Ivo"
+    assert [each.id for each in client.agents.list()] == [agent.id]
+    tag = client.tags.create(name="VIP")
+    assert client.tags.retrieve(tag.id) == tag
+    assert client.tags.update(tag.id, name="VIP 2").name == "VIP 2"
+    assert [each.name for each in client.tags.list()] == ["VIP 2"]
+    session = client.sessions.create(agent_id=agent.id, allow_greeting=False)
+    assert client.sessions.retrieve(session.id) == session
+    assert [each.id for each in client.sessions.list(agent_id=agent.id)] == [session.id]
+    page = client.sessions.list(limit=1)
+    assert (page.total_count, page.has_more, page.items) == (1, False, [session])
+    event = client.sessions.create_event(session.id, kind="custom", source="system", data={"a": 1})
+    assert client.sessions.list_events(session.id, kinds="custom,message", wait_for_data=0) == [event]
+    client.sessions.delete_events(session.id, min_offset=0)
+    client.sessions.delete(session.id)
+    client.sessions.delete_many(agent_id=agent.id)
+    client.tags.delete(tag.id)
+    client.agents.delete(agent.id)
+    with pytest.raises(NotFoundError, match=session.id):
+        client.sessions.retrieve(session.id)
