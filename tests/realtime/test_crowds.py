@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from channels.testing import WebsocketCommunicator
 from django.conf import settings
 
 from bench.crowd import Caller, Waiter, gather, percentile, resident_kib, settled, threads
 from customers.models import GUEST_ID, Customer
+from parlant_site.asgi import application
 from parlant_site.common.lanes import on_lane
 from sessions_app import feed, lines
 from sessions_app import follow as following
@@ -135,6 +137,49 @@ async def test_who_goes_away_is_forgotten_within_a_second(server: Server) -> Non
         await asyncio.sleep(0.02)
     assert sockets_of(server.pid) == before
     caller.close()
+
+
+@pytest.mark.parametrize("query", [b"wait_for_data=50", b"wait_for_data=50&sse=true"])
+async def test_nothing_waits_for_a_client_that_is_gone(database: None, query: bytes) -> None:
+    session = await on_lane(open_session)
+    is_gone = asyncio.Event()
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> dict[str, object]:
+        for message in messages:
+            return message
+        await is_gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: object) -> None:
+        pass
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": f"/sessions/{session.pk}/events",
+        "query_string": query,
+        "headers": [(b"host", b"127.0.0.1")],
+        "client": ["127.0.0.1", 1],
+    }
+    waiting = asyncio.ensure_future(application(scope, receive, send))
+    async with asyncio.timeout(10):
+        while session.pk not in feed.oldest_revisions():
+            await asyncio.sleep(0.01)
+    is_gone.set()
+    await asyncio.wait_for(waiting, 1)
+    assert not feed.is_watched()
+
+
+async def test_nothing_waits_for_a_socket_that_is_gone(database: None) -> None:
+    session = await on_lane(open_session)
+    socket = WebsocketCommunicator(application, f"/ws/sessions/{session.pk}", headers=[(b"host", b"127.0.0.1")])
+    await socket.connect()
+    async with asyncio.timeout(10):
+        while session.pk not in feed.oldest_revisions():
+            await asyncio.sleep(0.01)
+    await socket.disconnect(timeout=1)
+    assert not feed.is_watched()
 
 
 async def test_a_watch_ends_with_its_watcher(database: None) -> None:
