@@ -45,7 +45,7 @@ MENU = (
     ),
     Item(_("Agents"), "admin:sessions_app_agent_changelist", "sessions_app.view_agent", "spark"),
     Item(_("Data jobs"), "admin:customers_datajob_changelist", "customers.view_datajob", "jobs"),
-    Item(_("Audit"), "admin:parlant_site_change_changelist", "parlant_site.view_change", "clock"),
+    Item(_("Audit"), "admin:parlant_site_auditentry_changelist", "parlant_site.view_auditentry", "clock"),
     Item(_("Users"), "admin:auth_user_changelist", "auth.view_user", "user", section="settings"),
     Item(_("Roles"), "admin:auth_group_changelist", "auth.view_group", "shield", section="settings"),
     Item(_("API tokens"), "admin:knox_authtoken_changelist", "knox.view_authtoken", "key", section="settings"),

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.admin.filters import AnsweredByFilter, CreatedFilter, LastSeenFilter, TagFilter
 from customers.admin.forms import CustomerForm
 from customers.admin.metadata_columns import chosen_keys, offered_keys, remember
+from customers.admin.timeline import timeline
 from customers.models import Customer, CustomerTag, GuestStays
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
@@ -100,6 +105,31 @@ class CustomerAdmin(ConsoleAdmin):
         if customer.session_count:
             shown = format_html('<a href="{}">{}</a>', link, shown)
         return format_html("{} {}", shown, badge(_("Operator"), "manual")) if customer.manual_session_count else shown
+
+    def get_urls(self) -> list[Any]:
+        """Answer the pages of a customer, the timeline among them."""
+        page = path(
+            "<path:object_id>/timeline/",
+            self.admin_site.admin_view(self.timeline_view),
+            name="customers_customer_timeline",
+        )
+        return [page, *super().get_urls()]
+
+    def timeline_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show everything about a customer in one stream."""
+        customer = self.get_object(request, unquote(object_id))
+        if customer is None:
+            return self.missing(request, object_id)
+        if not self.has_view_permission(request, customer):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            **timeline(request, customer),
+            "title": customer.name,
+            "opts": self.opts,
+            "customer": customer,
+        }
+        return TemplateResponse(request, "admin/customers/customer/timeline.html", context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
         """Never for the guest."""

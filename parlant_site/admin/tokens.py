@@ -24,6 +24,7 @@ from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import ago, badge
 from parlant_site.common.console.pages import ConsoleAdmin
+from parlant_site.tokens import issue_token, revoke_tokens
 
 LONGEST_DAYS = 36_500
 admin.site.unregister(AuthToken)
@@ -96,14 +97,17 @@ class TokenAdmin(ConsoleAdmin):
         }
         if request.method == "POST" and form.is_valid():
             ttl = timedelta(days=form.cleaned_data["days"])
-            made, token = AuthToken.objects.create(form.cleaned_data["user"], expiry=ttl)
+            made, token = issue_token(form.cleaned_data["user"], lifetime=ttl)
             context |= {"token": token, "made": made}
-            self.log_addition(request, made, [{"added": {}}])
         return TemplateResponse(request, "admin/knox/authtoken/new.html", context)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: a token is made and revoked."""
         return False
+
+    def delete_model(self, request: HttpRequest, obj: AuthToken) -> None:
+        """Revoke it."""
+        revoke_tokens(AuthToken.objects.filter(pk=obj.pk))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[str]]:
         """Answer the beginnings of the tokens, by which people know them."""

@@ -3,5 +3,6 @@
 from sessions_app.admin.agents import AgentAdmin
 from sessions_app.admin.panels import recent_sessions
 from sessions_app.admin.sessions import SessionAdmin
+from sessions_app.admin.timeline import conversations, messages
 
-__all__ = ["AgentAdmin", "SessionAdmin", "recent_sessions"]
+__all__ = ["AgentAdmin", "SessionAdmin", "conversations", "messages", "recent_sessions"]

@@ -70,6 +70,8 @@ def demo(database: None) -> dict[str, str]:
         "delete customer": f"customers/customer/{id_of(3)}/delete/",
         "conversations": "sessions_app/session/?state=waiting",
         "conversation": f"sessions_app/session/{talk.pk}/change/",
+        "timeline": f"customers/customer/{id_of(3)}/timeline/",
+        "audit": "parlant_site/auditentry/",
         "tags": "tags/tag/",
         "tag": f"tags/tag/{Tag.objects.all()[0].pk}/change/",
         "agents": "sessions_app/agent/",

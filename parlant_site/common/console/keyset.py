@@ -31,7 +31,7 @@ class Place:
     """A row's place in an order."""
 
     value: Any
-    id: str
+    id: Any
 
     def __str__(self) -> str:
         return base64.urlsafe_b64encode(dumps([self.value, self.id])).decode().rstrip("=")
@@ -41,9 +41,9 @@ class Place:
         """Answer the place, or None for what is none."""
         try:
             value, key = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-            if not isinstance(key, str) or "\0" in key:
+            if not isinstance(key, str | int) or "\0" in str(key):
                 return None
-            return cls(field.to_python(value), key)
+            return cls(field.to_python(value), field.model._meta.pk.to_python(key))
         except (binascii.Error, ValueError, TypeError, ValidationError):
             return None
 

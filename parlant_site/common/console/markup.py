@@ -18,6 +18,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from parlant_site.common.acting import Channel
+from parlant_site.common.audit import AuditEntry
+
 NOTHING = mark_safe('<span class="nothing" aria-hidden="true">–</span>')
 HUES = 8
 
@@ -92,3 +95,23 @@ def number(value: int) -> Any:
 def named(name: object, key: str, link: str) -> SafeString:
     """Answer a link with a name, and the id under it."""
     return format_html('<a class="name" href="{}"><bdi>{}</bdi></a><span class="key">{}</span>', link, name, key)
+
+
+def actor_of(entry: AuditEntry) -> Any:
+    """Answer the name of who acted."""
+    if entry.actor_name:
+        return entry.actor_name
+    return _("The system") if entry.channel == Channel.SYSTEM else _("Nobody signed in")
+
+
+def change_lines(changes: Iterable[Any]) -> SafeString:
+    """Answer changes as lines: what, the struck old value, the new one."""
+    lines = [
+        (
+            change.label,
+            format_html("<del><bdi>{}</bdi></del> ", change.before) if change.before is not None else "",
+            format_html("<ins><bdi>{}</bdi></ins>", change.after) if change.after is not None else "",
+        )
+        for change in changes
+    ]
+    return format_html('<ul class="changes">{}</ul>', format_html_join("", "<li><b>{}</b> {}{}</li>", lines))

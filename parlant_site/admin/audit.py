@@ -1,0 +1,182 @@
+"""The audit in the console: who changed what, when, through which channel, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from parlant_site.common.acting import Channel
+from parlant_site.common.audit import Act, AuditEntry
+from parlant_site.common.console.changes import changes_of, tag_ids_in
+from parlant_site.common.console.keyset import Order
+from parlant_site.common.console.listing import Column, Filter, Listing
+from parlant_site.common.console.markup import actor_of, ago, badge, change_lines, list_of
+from parlant_site.common.console.pages import ConsoleAdmin
+from tags.models import Tag
+
+PAGES = {
+    "customer": "customers_customer",
+    "tag": "tags_tag",
+    "agent": "sessions_app_agent",
+    "session": "sessions_app_session",
+    "segment": "customers_segment",
+    "user": "auth_user",
+}
+
+
+class ActFilter(Filter):
+    """Entries by what was done."""
+
+    name, label = "act", _("Act")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the acts."""
+        return Act.choices
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer the entries of the act."""
+        return rows.filter(act=value) if value in Act.values else rows
+
+
+class KindFilter(Filter):
+    """Entries by the kind of object."""
+
+    name, label = "kind", _("Object")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the kinds that have pages."""
+        return [(kind, kind.capitalize()) for kind in PAGES]
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer the entries on such objects."""
+        return rows.filter(kind=value)
+
+
+class ObjectFilter(Filter):
+    """Entries on one object: followed from a row."""
+
+    name, label = "object", _("Id")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Offer nothing."""
+        return ()
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer the entries on it."""
+        return rows.filter(object_id=value)
+
+
+class ChannelFilter(Filter):
+    """Entries by the channel."""
+
+    name, label = "channel", _("Channel")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the channels."""
+        return Channel.choices
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer what came through it."""
+        return rows.filter(channel=value) if value in Channel.values else rows
+
+
+class ActorFilter(Filter):
+    """Entries by who acted: followed from a row."""
+
+    name, label = "actor", _("Who")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Offer nothing."""
+        return ()
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer what the user did."""
+        return rows.filter(actor_id=int(value)) if value.isascii() and value.isdecimal() and len(value) < 10 else rows
+
+
+class WhenFilter(Filter):
+    """Entries by when."""
+
+    name, label = "when", _("When")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the spans, in days."""
+        return (("1", _("In the last day")), ("7", _("In the last 7 days")), ("30", _("In the last 30 days")))
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer those in the span."""
+        if value not in dict(self.choices()):
+            return rows
+        return rows.filter(at__gte=timezone.now() - timedelta(days=int(value)))
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(ConsoleAdmin):
+    """Entries of the audit, read-only."""
+
+    orders: Sequence[Order] = (
+        Order("at", _("When"), "id"),
+        Order("-at", _("When"), "id", descending=False),
+    )
+    filters = (ActFilter, KindFilter, ObjectFilter, ChannelFilter, ActorFilter, WhenFilter)
+    list_title = _("Audit")
+    empty_text = _("Nothing was changed yet.")
+
+    def listing(self, request: HttpRequest) -> Listing:
+        """Answer the list, with the names of all its tags looked up at once."""
+        listing = super().listing(request)
+        names = dict(Tag.objects.filter(pk__in=tag_ids_in(listing.page.rows)).values_list("pk", "name"))
+        for entry in listing.page.rows:
+            entry.lines = change_lines(changes_of(entry, names))
+        return listing
+
+    def columns(self, request: HttpRequest) -> Sequence[Column]:
+        """Answer the columns of the list."""
+        return (
+            Column("at", _("When"), lambda entry: ago(entry.at), order="at"),
+            Column("actor", _("Who"), _who),
+            Column("act", _("Act"), lambda entry: entry.get_act_display()),
+            Column("object", _("Object"), _object),
+            Column("changes", _("Change"), lambda entry: _("Erased") if entry.redacted else entry.lines),
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never: entries are made by what is done."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+def _who(entry: AuditEntry) -> Any:
+    name = actor_of(entry)
+    shown = format_html('<a href="?actor={}">{}</a>', entry.actor_id, name) if entry.actor_id else name
+    return format_html("{} {}", shown, badge(entry.get_channel_display(), "auto" if entry.actor_id else "plain"))
+
+
+def _object(entry: AuditEntry) -> Any:
+    name = entry.object_name or entry.object_id
+    page = f"admin:{PAGES.get(entry.kind, '')}_change"
+    try:
+        shown = format_html(
+            '<a class="name" href="{}"><bdi>{}</bdi></a>', reverse(page, args=[quote(entry.object_id)]), name
+        )
+    except NoReverseMatch:
+        shown = format_html('<bdi class="name">{}</bdi>', name)
+    about = list_of("parlant_site_auditentry", kind=entry.kind, object=entry.object_id)
+    return format_html('{}<a class="key" href="{}">{} {}</a>', shown, about, entry.kind, entry.object_id)
