@@ -75,6 +75,8 @@ class SafetyNet:
     def __init__(self) -> None:
         self._token: object = None
         self._cost = 0.0
+        # For which revisions of sessions those who watch all were woken by the look before.
+        self._woken: dict[str, int] = {}
 
     def pause(self) -> float:
         """Answer how many seconds to wait until the next look."""
@@ -91,7 +93,7 @@ class SafetyNet:
             # The token is of before the comparison: what is written meanwhile is compared next time.
             if token != self._token:
                 begun = time.perf_counter()
-                stale = self._stale()
+                stale = self.stale()
                 self._token, self._cost = token, time.perf_counter() - begun
                 feed.wake(stale)
             close_old_connections()
@@ -101,7 +103,8 @@ class SafetyNet:
             logger.warning("The database cannot be asked what changed: %s", error)
             connection.close()
 
-    def _stale(self) -> list[str]:
+    def stale(self) -> list[str]:
+        """Answer the sessions that changed without the knowledge of somebody who watches them."""
         watched = feed.oldest_revisions()
         stale = [one for one, revision in revisions_of(watched).items() if revision != watched[one]]
         if feed.watches_all():
@@ -115,7 +118,10 @@ class SafetyNet:
         """
         told = told_revisions()
         now = revisions_of([*told, *active_since(LOOK_BACK)])
-        return [one for one, revision in now.items() if told.get(one) != revision]
+        changed = {one: revision for one, revision in now.items() if told.get(one) != revision}
+        # Who collects and tells nobody is woken once for each change all the same.
+        before, self._woken = self._woken, changed
+        return [one for one, revision in changed.items() if before.get(one) != revision]
 
 
 def change_token() -> object:

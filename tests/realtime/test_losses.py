@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import subprocess
@@ -12,9 +13,14 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from django.db.models import F
 
+from parlant_site.common.lanes import on_lane
+from sessions_app import feed
 from sessions_app.events import Kind, Source
+from sessions_app.lines import read_page
 from sessions_app.models import Agent, Session
+from sessions_app.safety_net import SafetyNet
 from tests.processes import Server, free_port, start_server
 from tests.realtime.sockets import Socket
 
@@ -170,3 +176,31 @@ def test_redis_wakes_other_processes_and_may_die_meanwhile(database: None) -> No
         assert followers.finish() == {"polled": list(range(3 * EVENTS)), "pushed": list(range(3 * EVENTS))}
         log = one.log.read_text() + other.log.read_text()
         assert "does not take wake-ups" in log
+
+
+async def test_the_net_wakes_those_who_watch_all_once_for_each_change(database: None) -> None:
+    net = SafetyNet()
+    first, second = await on_lane(open_session), await on_lane(open_session)
+    with feed.watch_all():
+        await on_lane(note_in, first)
+        assert first.pk in await on_lane(net.stale)
+        assert await on_lane(net.stale) == []
+        await on_lane(note_in, second)
+        assert await on_lane(net.stale) == [second.pk]
+
+
+async def test_the_net_wakes_only_those_who_do_not_know_yet(database: None) -> None:
+    net = SafetyNet()
+    session = await on_lane(open_session)
+    with feed.watch(session.pk) as subscription:
+        subscription.revision = (await on_lane(read_page, session.pk, 0)).revision
+        await on_lane(net.look)
+        await asyncio.sleep(0)
+        assert subscription.watch.version == 0
+        await on_lane(Session.objects.filter(pk=session.pk).update, revision=F("revision") + 1)
+        await on_lane(net.look)
+        assert await subscription.changed(until=asyncio.get_running_loop().time() + 5)
+
+
+def note_in(session: Session) -> None:
+    session.append_event(kind=Kind.CUSTOM, source=Source.SYSTEM, data={"n": 1})
