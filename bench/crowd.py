@@ -112,17 +112,15 @@ class Caller:
         return await self.call("POST", f"/sessions/{session}/events", body)
 
 
-async def gather(url: str, waiters: Iterable[Waiter], *, at_once: int = 50) -> list[Waiter]:
-    """Connect the waiters."""
+async def gather(url: str, waiters: Iterable[Waiter], *, each_second: float = 1000) -> list[Waiter]:
+    """Connect the waiters, so many each second."""
     where = urlsplit(url)
-    places = asyncio.Semaphore(at_once)
-
-    async def connect(waiter: Waiter) -> Waiter:
-        async with places:
-            await asyncio.get_running_loop().create_connection(lambda: waiter, where.hostname, where.port)
-        return waiter
-
-    return list(await asyncio.gather(*(connect(waiter) for waiter in waiters)))
+    connected = []
+    for waiter in waiters:
+        await asyncio.get_running_loop().create_connection(lambda one=waiter: one, where.hostname, where.port)
+        connected.append(waiter)
+        await asyncio.sleep(1 / each_second)
+    return connected
 
 
 async def settled(pid: int, *, limit: float = 60, share: float = 0.08) -> None:

@@ -119,19 +119,18 @@ async def _when(answer: asyncio.Future[Any]) -> float:
 
 
 async def memory(url: str, pid: int, kind: Kind, count: int) -> None:
-    """What one more waiter costs, after as many came and went."""
+    """What one more waiter costs, when they come one after the other."""
     caller = await Caller(url).open()
     sessions = await caller.new_sessions(count)
-    for waiter in await gather(url, [Waiter(kind, session) for session in sessions]):
-        waiter.transport.close()
+    warm = await gather(url, [Waiter(kind, session) for session in sessions[:100]], each_second=200)
     await settled(pid)
     before, threads_before = resident_kib(pid), threads(pid)
-    waiters = [waiter for _ in range(3) for waiter in await gather(url, [Waiter(kind, one) for one in sessions])]
+    waiters = await gather(url, [Waiter(kind, one) for one in sessions * 3], each_second=200)
     await settled(pid)
     each = (resident_kib(pid) - before) / len(waiters)
     more = threads(pid) - threads_before
     row(f"memory of one of {len(waiters)} {NAMES[kind]}s", f"{each:.1f} KiB", f"{more:+} threads")
-    for waiter in waiters:
+    for waiter in [*warm, *waiters]:
         waiter.transport.close()
     caller.close()
 

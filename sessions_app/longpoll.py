@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rest_framework.request import Request
@@ -44,6 +45,15 @@ STREAM_HEADERS = [
 REPLACED = {b"content-length", b"content-type", b"cache-control"}
 
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@lru_cache(maxsize=256)
+def _shared(headers: Headers) -> Headers:
+    """Answer the same object for the same headers: thousands wait with them in hand."""
+    return headers
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What a request waits for: events from an offset on, or the completion of one event.
@@ -71,17 +81,27 @@ def hand_over(request: Request, waiting: Waiting) -> bool:
 class Holding:
     """Passes on what Django sends, unless the view handed over: then only the headers are kept."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
         self._send = send
+        self.is_gone = False
         self.waiting: Waiting | None = None
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: Headers = ()
+
+    async def receive(self) -> Mapping[str, Any]:
+        """Pass on a message; note that the client is gone, which is told only once."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.is_gone = True
+        return message
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Pass on or drop a message."""
         if self.waiting is None:
             await self._send(message)
         elif message["type"] == "http.response.start":
-            self.headers = [(name, value) for name, value in message["headers"] if name.lower() not in REPLACED]
+            kept = tuple((name, value) for name, value in message["headers"] if name.lower() not in REPLACED)
+            self.headers = _shared(kept)
 
 
 class HoldPolls:
@@ -99,23 +119,27 @@ class HoldPolls:
         asked = time.monotonic()
         # The watch begins before the view reads: what comes in between is not missed.
         with feed.watch(match[1]) as subscription:
-            holding = Holding(send)
+            holding = Holding(receive, send)
             # In a task of its own, which takes everything that the request left in its context along when it ends.
-            await asyncio.create_task(_run(self.application, {**scope, HOLDING: holding}, receive, holding.send))
+            await asyncio.create_task(
+                _run(self.application, {**scope, HOLDING: holding}, holding.receive, holding.send)
+            )
             waiting = holding.waiting
-            if waiting is None:
+            if waiting is None or holding.is_gone:
                 return
+            headers = holding.headers
+            del holding
             subscription.revision = waiting.revision
             left = min(waiting.seconds, LONGEST) - (time.monotonic() - asked)
             disconnected = asyncio.ensure_future(receive())
             disconnected.add_done_callback(lambda _: subscription.interrupt())
             try:
                 if waiting.is_stream:
-                    await _stream(subscription, waiting, holding.headers, send)
+                    await _stream(subscription, waiting, headers, send)
                 elif waiting.event_id is not None:
-                    await _answer_event(subscription, waiting.event_id, left, holding.headers, send)
+                    await _answer_event(subscription, waiting.event_id, left, headers, send)
                 else:
-                    await _answer_poll(subscription, waiting, left, holding.headers, send)
+                    await _answer_poll(subscription, waiting, left, headers, send)
             finally:
                 disconnected.cancel()
 
@@ -125,7 +149,7 @@ async def _run(application: Application, scope: Scope, receive: Receive, send: S
 
 
 async def _answer_poll(
-    subscription: feed.Subscription, waiting: Waiting, left: float, headers: list[Any], send: Send
+    subscription: feed.Subscription, waiting: Waiting, left: float, headers: Headers, send: Send
 ) -> None:
     status, body = 504, TIMED_OUT
     try:
@@ -140,7 +164,7 @@ async def _answer_poll(
 
 
 async def _answer_event(
-    subscription: feed.Subscription, event_id: str, left: float, headers: list[Any], send: Send
+    subscription: feed.Subscription, event_id: str, left: float, headers: Headers, send: Send
 ) -> None:
     status, body = 504, TIMED_OUT
     try:
@@ -155,7 +179,7 @@ async def _answer_event(
     await _answer(subscription, status, body, headers, send)
 
 
-async def _answer(subscription: feed.Subscription, status: int, body: bytes, headers: list[Any], send: Send) -> None:
+async def _answer(subscription: feed.Subscription, status: int, body: bytes, headers: Headers, send: Send) -> None:
     if subscription.is_interrupted:
         return
     described = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -163,7 +187,7 @@ async def _answer(subscription: feed.Subscription, status: int, body: bytes, hea
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(subscription: feed.Subscription, waiting: Waiting, headers: list[Any], send: Send) -> None:
+async def _stream(subscription: feed.Subscription, waiting: Waiting, headers: Headers, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [*headers, *STREAM_HEADERS]})
     # Says at once that the stream is open: the headers alone may wait in a buffer.
     await _send_part(QUIET, send)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
@@ -18,6 +19,7 @@ from parlant_site.common.lanes import on_lane
 from sessions_app import feed, lines
 from sessions_app import follow as following
 from sessions_app.events import Kind, Source
+from sessions_app.longpoll import HOLDING, HoldPolls, Waiting
 from sessions_app.models import Agent, Session
 from tests.processes import Server, start_server
 
@@ -169,6 +171,25 @@ async def test_nothing_waits_for_a_client_that_is_gone(database: None, query: by
     is_gone.set()
     await asyncio.wait_for(waiting, 1)
     assert not feed.is_watched()
+
+
+async def test_a_client_that_goes_while_its_request_is_looked_at_is_not_waited_for() -> None:
+    """Django takes the message that tells of it, and it is told only once."""
+    messages = [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, object]:
+        return messages.pop(0) if messages else await asyncio.Future()
+
+    async def send(_: object) -> None:
+        pass
+
+    async def django(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await receive()
+        scope[HOLDING].waiting = Waiting(50)
+
+    scope = {"type": "http", "method": "GET", "path": "/sessions/s/events"}
+    await asyncio.wait_for(HoldPolls(django)(scope, receive, send), 1)
 
 
 async def test_nothing_waits_for_a_socket_that_is_gone(database: None) -> None:
