@@ -85,6 +85,10 @@ class Edit:
         for key, value in self.rows:
             if not key and "" not in unchanged:
                 raise ValidationError(_("The value “%(value)s” has no key."), params={"value": value})
+            try:
+                check([key, value])
+            except UnusableJSON as error:
+                raise ValidationError(_("The metadata cannot be kept: %(why)s."), params={"why": error}) from None
             if key in found:
                 raise ValidationError(_("The key “%(key)s” is there twice."), params={"key": key})
             found[key] = value

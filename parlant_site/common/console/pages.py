@@ -90,6 +90,10 @@ class ConsoleAdmin(admin.ModelAdmin):
             return self.read_fields
         return [name for name in self.form.base_fields if not (name == "id" and obj is not None)]
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Answer the row, or None; no database can keep a NUL character, so no id has one."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def changeform_view(
         self,
         request: HttpRequest,
