@@ -28,7 +28,7 @@ from sessions_app.lines import EVERYTHING, Line, Wanted, as_list
 LONGEST = 58
 TIMED_OUT = dumps({"detail": "Request timed out"})
 # A comment keeps proxies from closing a quiet stream.
-QUIET_SECONDS = 20
+QUIET_SECONDS = 45
 QUIET = b": nothing new\n\n"
 # Some clients lose events that reach them in one piece.
 BETWEEN_FRAMES = 0.003

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 
 from parlant_site.common import lifecycle
 from parlant_site.serving.requests import Connections
-from parlant_site.serving.sockets import CLOSE_SECONDS, Socket, until_read
+from parlant_site.serving.sockets import CLOSE_SECONDS, PING_SECONDS, Socket, until_read
 
 reactor: Any = twisted_reactor
 logger = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Server(DaphneServer):
 
     def _begin(self) -> None:
         self.ws_factory.protocol = Socket
+        self.ping_interval = PING_SECONDS
         self.ws_factory.setProtocolOptions(closeHandshakeTimeout=CLOSE_SECONDS)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self._start()))
 

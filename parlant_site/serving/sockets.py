@@ -8,6 +8,8 @@ from daphne.ws_protocol import WebSocketProtocol
 
 # How long a client may take to confirm that the socket is closed.
 CLOSE_SECONDS = 5
+# How often a socket over which nothing comes is asked whether somebody is there: within the minute of most proxies.
+PING_SECONDS = 50
 # How often it is looked whether a client that reads slowly has read on.
 LOOK_SECONDS = 0.02
 
