@@ -117,6 +117,44 @@ class Environment(BaseSettings):
         description="For tests of losslessness: the share of wake-ups to lose, 0 to 1. What was lost comes with the "
         "next look at the database.",
     )
+    responder: Literal["canned", "llm"] = Field(
+        "canned",
+        description="How agents that do not say otherwise find their answers: `canned` (responses written by people, "
+        "without any network) or `llm` (a language model).",
+    )
+    canned_threshold: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="How sure an agent has to be that a canned response was meant, 0 to 1; below, a human takes over.",
+    )
+    llm_model: str = Field("", description="Name of the language model, as its server calls it, such as `llama3.2`.")
+    llm_base_url: str = Field(
+        "",
+        description="Where the OpenAI-compatible server of the language model is, such as "
+        "`http://127.0.0.1:11434/v1`. Default: OpenAI's own.",
+    )
+    llm_api_key: str = Field("", description="Key for the language model's server, where it wants one.")
+    llm_timeout: float = Field(
+        60, ge=1, le=600, description="Seconds that the language model may take for one answer, 1 to 600."
+    )
+    llm_retries: int = Field(
+        2, ge=0, le=10, description="How often the language model is asked again when its server fails, 0 to 10."
+    )
+    moderation: str = Field(
+        "",
+        description="Who looks at messages posted with `moderation=auto` or `paranoid`: `openai` (the language model's "
+        "server has to offer it) or the dotted path of a function. Default: nobody; messages are accepted unflagged.",
+    )
+    agents_concurrency: int = Field(
+        100, ge=1, le=10000, description="Replies that one process writes at once, 1 to 10000."
+    )
+    agents_poll_interval: float = Field(
+        0.25,
+        ge=0.01,
+        le=5,
+        description="Seconds between looks for sessions that wait for a reply without a word of it, 0.01 to 5.",
+    )
     operator_name: str = Field("operator", min_length=1, max_length=150, description="Name of the first operator.")
     operator_password: str = Field(
         "", description="Password of the first operator. Default: generated and printed once."

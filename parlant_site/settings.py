@@ -21,6 +21,16 @@ PARLANT_TOKEN_DAYS = ENVIRONMENT.token_days
 PARLANT_OPERATOR_NAME = ENVIRONMENT.operator_name
 PARLANT_OPERATOR_PASSWORD = ENVIRONMENT.operator_password
 PARLANT_DROP_WAKEUPS = ENVIRONMENT.drop_wakeups
+PARLANT_RESPONDER = ENVIRONMENT.responder
+PARLANT_CANNED_THRESHOLD = ENVIRONMENT.canned_threshold
+PARLANT_LLM_MODEL = ENVIRONMENT.llm_model
+PARLANT_LLM_BASE_URL = ENVIRONMENT.llm_base_url
+PARLANT_LLM_API_KEY = ENVIRONMENT.llm_api_key
+PARLANT_LLM_TIMEOUT = ENVIRONMENT.llm_timeout
+PARLANT_LLM_RETRIES = ENVIRONMENT.llm_retries
+PARLANT_MODERATION = ENVIRONMENT.moderation
+PARLANT_AGENTS_CONCURRENCY = ENVIRONMENT.agents_concurrency
+PARLANT_AGENTS_POLL_INTERVAL = ENVIRONMENT.agents_poll_interval
 
 DEBUG = not ENVIRONMENT.is_production
 SECRET_KEY = ENVIRONMENT.secret()
@@ -201,6 +211,7 @@ LOGGING = {
         "django.server": {"handlers": [], "level": ENVIRONMENT.log_level, "propagate": True},
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        "bm25s": {"level": "WARNING"},
         "asyncio": {"level": "WARNING"},
     },
 }

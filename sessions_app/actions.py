@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+from django.utils import timezone
+
+from customers.models import Customer
 from parlant_site.common.errors import Refusal
 from parlant_site.common.json import JSONValue
-from sessions_app.events import Kind, Moderation, Source, Status
-from sessions_app.models import Agent, Event, Session
+from sessions_app.engine.follow_ups import ask
+from sessions_app.events import Kind, Mode, Source, Status
+from sessions_app.models import Agent, Event, FollowUp, Session
+from sessions_app.moderation import UNFLAGGED, Verdict
+from sessions_app.replying import ASKS_IN_AUTO
 
 
 class CannotBePosted(Refusal):
@@ -30,7 +38,7 @@ def post_event(
     participant: Mapping[str, str] | None = None,
     status: Status | None = None,
     guidelines: Sequence[Mapping[str, str]] = (),
-    moderation: Moderation = Moderation.NONE,
+    verdict: Verdict = UNFLAGGED,
 ) -> Event:
     """Append what a caller posts, by the table of the contract; CannotBePosted or PartMissing say what is wrong."""
     if not source.may_post(kind):
@@ -48,7 +56,7 @@ def post_event(
     draft = data.get("draft") if isinstance(data, dict) else None
     if source is Source.CUSTOMER:
         return post_customer_message(
-            session, message=message, participant=participant, metadata=metadata, draft=draft, moderation=moderation
+            session, message=message, participant=participant, metadata=metadata, draft=draft, verdict=verdict
         )
     return post_human_message(
         session,
@@ -67,9 +75,12 @@ def post_customer_message(
     participant: Mapping[str, str] | None = None,
     metadata: Mapping[str, JSONValue] | None = None,
     draft: JSONValue = None,
-    moderation: Moderation = Moderation.NONE,
+    verdict: Verdict = UNFLAGGED,
 ) -> Event:
-    """Append a message of the session's customer, or of another participant on the customer's side."""
+    """Append a message of the session's customer, or of another participant on the customer's side.
+
+    In auto mode the session's agent replies to it; a reply that it was writing is cancelled.
+    """
     if participant is None:
         customer = session.customer
         speaker = {"id": session.customer_ref, "display_name": customer.name if customer else session.customer_ref}
@@ -78,8 +89,9 @@ def post_customer_message(
     return session.append_event(
         kind=Kind.MESSAGE,
         source=Source.CUSTOMER,
-        data=_message(message, speaker, draft, flagged=False, tags=[]),
+        data=_message(message, speaker, draft, flagged=verdict.is_flagged, tags=list(verdict.tags)),
         metadata=metadata,
+        effect=ASKS_IN_AUTO,
     )
 
 
@@ -138,14 +150,76 @@ def post_custom(
     return session.append_event(kind=Kind.CUSTOM, source=source, data=data, metadata=metadata)
 
 
+@transaction.atomic
 def request_agent_message(
     session: Session,
     *,
     guidelines: Sequence[Mapping[str, str]] = (),
     metadata: Mapping[str, JSONValue] | None = None,
 ) -> Event:
-    """Ask the agent to speak now."""
-    raise CannotBePosted("No agent is running that could speak")
+    """Make the agent speak now, in whatever mode; answer the status with which it begins: the message has its trace."""
+    return ask(FollowUp(session=session, guidelines=list(guidelines), due_utc=timezone.now()), metadata=metadata)
+
+
+def schedule_follow_up(
+    session: Session, *, due: datetime, guidelines: Sequence[Mapping[str, str]] = (), only_if_silent: bool = False
+) -> FollowUp:
+    """Make the agent speak at a later time; with `only_if_silent` not if the customer wrote in between."""
+    return FollowUp.objects.create(
+        session=session, guidelines=list(guidelines), due_utc=due, only_if_silent=only_if_silent
+    )
+
+
+@transaction.atomic
+def open_session(
+    *,
+    agent: Agent,
+    customer: Customer,
+    allow_greeting: bool = False,
+    participants: Iterable[Agent] = (),
+    **fields: Any,
+) -> Session:
+    """Open a session; with `allow_greeting` the agent speaks first."""
+    session = Session.open(agent=agent, customer=customer, **fields)
+    if others := list(participants):
+        session.amend_participants(add=others)
+    if allow_greeting:
+        request_agent_message(session)
+    return session
+
+
+def take_over(session: Session) -> Session:
+    """Let humans answer: what the agent was writing is cancelled."""
+    return session.amend(mode=Mode.MANUAL)
+
+
+def hand_back(session: Session) -> Session:
+    """Let the agent answer again; it replies at once to a customer who has been waiting since her last message."""
+    return session.amend(mode=Mode.AUTO)
+
+
+def transfer(session: Session, *, agent: Agent) -> Session:
+    """Let another agent answer from now on, and say so in the timeline; a reply in progress is begun again by it."""
+    return amend_session(session, agent=agent)
+
+
+@transaction.atomic
+def amend_session(session: Session, **changes: Any) -> Session:
+    """Change a session (see Session.amend); where another agent answers from now on, the timeline says so."""
+    before = Session.lock(session.pk)
+    session.amend(**changes)
+    agent = changes.get("agent")
+    if agent is not None and before.agent_id != agent.pk:
+        session.append_event(
+            kind=Kind.CUSTOM,
+            source=Source.SYSTEM,
+            data={
+                "type": "transfer",
+                "from": {"id": before.agent_ref, "name": agent_name(before)},
+                "to": {"id": agent.pk, "name": agent.name},
+            },
+        )
+    return session
 
 
 def agent_name(session: Session) -> str:

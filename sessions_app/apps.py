@@ -8,7 +8,7 @@ class SessionsAppConfig(AppConfig):
     verbose_name = "Conversations"
 
     def ready(self) -> None:
-        """Let the feed reach the other processes, and end all waiting when the process ends."""
+        """Let the feed reach the other processes and agents reply, and end both when the process ends."""
         from parlant_site.common import lifecycle
         from sessions_app import bridge, feed, safety_net
 
@@ -16,3 +16,18 @@ class SessionsAppConfig(AppConfig):
         feed.on_watch(bridge.listen)
         feed.on_watch(safety_net.begin)
         lifecycle.on_stop(feed.release)
+        lifecycle.on_start(_start_agents, role="agents")
+        lifecycle.on_stop(_stop_agents)
+
+
+async def _start_agents() -> None:
+    from sessions_app.engine.runner import RUNNER  # what only some processes need, only they import
+
+    await RUNNER.start()
+
+
+async def _stop_agents() -> None:
+    import sys
+
+    if runner := sys.modules.get("sessions_app.engine.runner"):
+        await runner.RUNNER.stop()

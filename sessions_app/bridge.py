@@ -15,7 +15,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from sessions_app import feed
+from sessions_app import bell, feed
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ class Bridge:
                     message = await self._layer.receive(channel)
                     if message.get("from") != self._name:
                         feed.wake(message["sessions"])
+                        bell.ring_all(message["sessions"])
             except Exception as error:
                 logger.warning("The channel layer brings no wake-ups: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)

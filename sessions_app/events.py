@@ -77,6 +77,23 @@ class MessageOutputMode(models.TextChoices):
     STREAM = "stream"
 
 
+class Responder(models.TextChoices):
+    """How an agent finds its answers."""
+
+    CANNED = "canned", "Canned responses"
+    LLM = "llm", "Language model"
+
+
+class Purpose(models.TextChoices):
+    """When a canned response is said."""
+
+    ANSWER = "answer", "Answers what it is like"
+    GREETING = "greeting", "When the agent speaks first"
+    NO_ANSWER = "no_answer", "When nothing else fits, before a human takes over"
+    BUY_TIME = "buy_time", "When the agent is told to buy time"
+    FOLLOW_UP = "follow_up", "When the agent is told to follow up"
+
+
 class Moderation(models.TextChoices):
     """How strictly a customer's message is looked at."""
 

@@ -16,11 +16,27 @@ from parlant_site.common.errors import NotFound, Refusal
 from parlant_site.common.ids import new_id
 from parlant_site.common.json import JSONValue
 from parlant_site.common.models import ID_LENGTH, Identified, length_between, one_of
-from sessions_app import appending, feed
+from sessions_app import appending, bell, feed
 from sessions_app.activity import restate_customers, restate_session
-from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Source
+from sessions_app.canned_responses import CannedResponse, CannedResponseTag
+from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Responder, Source
+from sessions_app.follow_ups import FollowUp, SessionParticipant
+from sessions_app.handoffs import reply_after
 from sessions_app.querysets import EventQuerySet, SessionQuerySet
+from sessions_app.replying import NO_EFFECT, Effect, LeaseLost, Replying, revoked, withdrawn
 from tags.models import Tag
+
+__all__ = [
+    "Agent",
+    "AgentTag",
+    "CannedResponse",
+    "CannedResponseTag",
+    "Event",
+    "FollowUp",
+    "Session",
+    "SessionLabel",
+    "SessionParticipant",
+]
 
 AGENT_NAME_LENGTH = 100
 TITLE_LENGTH = 200
@@ -45,6 +61,26 @@ class Agent(Identified):
     message_output_mode = models.CharField(
         max_length=10, choices=MessageOutputMode.choices, default=MessageOutputMode.BLOCK
     )
+    responder = models.CharField(
+        max_length=10,
+        choices=Responder.choices,
+        blank=True,
+        default="",
+        help_text="How it finds its answers; empty: as PARLANT_RESPONDER says",
+    )
+    llm_model = models.CharField(
+        "model", max_length=ID_LENGTH, blank=True, default="", help_text="Empty: as PARLANT_LLM_MODEL says"
+    )
+    llm_base_url = models.CharField(
+        "base URL", max_length=ID_LENGTH, blank=True, default="", help_text="Empty: as PARLANT_LLM_BASE_URL says"
+    )
+    llm_key_variable = models.CharField(
+        "key variable",
+        max_length=ID_LENGTH,
+        blank=True,
+        default="",
+        help_text="Name of the environment variable that holds the key; empty: PARLANT_LLM_API_KEY",
+    )
     tags = models.ManyToManyField(Tag, through="AgentTag", related_name="agents")
 
     objects: ClassVar[models.Manager[Agent]] = models.Manager()
@@ -59,6 +95,7 @@ class Agent(Identified):
             ),
             one_of("composition_mode", CompositionMode, name="agent_composition_mode"),
             one_of("message_output_mode", MessageOutputMode, name="agent_message_output_mode"),
+            models.CheckConstraint(condition=models.Q(responder__in=["", *Responder.values]), name="agent_responder"),
         ]
 
     def __str__(self) -> str:
@@ -145,7 +182,7 @@ class AgentTag(models.Model):
         return f"{self.agent_id} bears {self.tag_id}"
 
 
-class Session(Identified):
+class Session(Replying, Identified):
     """A conversation of a customer with an agent: a timeline of events, numbered from 0 without gaps.
 
     `agent_ref` and `customer_ref` are the ids that callers see. They stay when the agent or the customer is deleted,
@@ -204,6 +241,7 @@ class Session(Identified):
                 name="session_waiting",
                 condition=models.Q(waiting_since__isnull=False),
             ),
+            models.Index(fields=["reply_due"], name="session_reply_due", condition=models.Q(reply_due__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -248,11 +286,14 @@ class Session(Identified):
         then remove), all or nothing.
         """
         current = Session.lock(self.pk)
+        reply = reply_after(current, fields)
         moved = (customer := fields.get("customer")) is not None and customer.pk != current.customer_id
         if customer is not None:
             fields["customer_ref"] = customer.pk
         if agent := fields.get("agent"):
             fields["agent_ref"] = agent.pk
+        if not reply and (("agent" in fields and agent != current.agent) or ("customer" in fields)):
+            reply = revoked()
         unset = set(unset_metadata)
         if set_metadata or unset:
             merged = {**current.metadata, **(set_metadata or {})}
@@ -271,9 +312,27 @@ class Session(Identified):
         elif (mode := fields.get("mode", current.mode)) != current.mode:
             _count(current.customer_id, manual_session_count=1 if mode == Mode.MANUAL else -1)
         if fields or put_on or taken_off:
-            Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
+            Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1, **reply)
             transaction.on_commit(lambda: feed.publish(self.pk))
+        if reply:
+            transaction.on_commit(lambda: bell.ring(self.pk))
         return self
+
+    @transaction.atomic
+    def amend_participants(self, *, add: Iterable[Agent] = (), remove: Iterable[str] = ()) -> Session:
+        """Let further agents answer in the session, or answer no longer; the session's own agent always does."""
+        Session.lock(self.pk)
+        rows = (SessionParticipant(session=self, agent=agent) for agent in add if agent.pk != self.agent_id)
+        SessionParticipant.objects.bulk_create(rows, ignore_conflicts=True)
+        self.participant_rows.filter(agent_id__in=list(remove)).delete()
+        Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1, **revoked())
+        transaction.on_commit(lambda: feed.publish(self.pk))
+        transaction.on_commit(lambda: bell.ring(self.pk))
+        return self
+
+    def participant_ids(self) -> list[str]:
+        """Answer the ids of the agents that answer in the session, its own first; uses prefetched rows."""
+        return [self.agent_ref, *(row.agent_id for row in self.participant_rows.all() if row.agent_id != self.agent_id)]
 
     def labels(self) -> list[str]:
         """Answer the labels, in the order in which they were put on; uses prefetched rows."""
@@ -288,12 +347,14 @@ class Session(Identified):
         metadata: Mapping[str, JSONValue] | None = None,
         trace_id: str | None = None,
         creation_utc: datetime | None = None,
+        effect: Effect = NO_EFFECT,
     ) -> Event:
         """Append an event to the timeline: the only way for an event to exist.
 
         The offset is counted up on the session's row in the statement (PostgreSQL) or transaction (SQLite) that
         inserts the event, so that offsets have no gaps and no duplicates under any number of writers; what is refused
-        takes none. Who waits for the session is woken after the commit. NotFound when the session is gone.
+        takes none. Who waits for the session is woken after the commit. NotFound when the session is gone, LeaseLost
+        when its lease no longer bears the number that the effect demands.
         """
         event = Event(
             session=self,
@@ -304,12 +365,14 @@ class Session(Identified):
             trace_id=trace_id or new_id(),
             creation_utc=creation_utc or timezone.now(),
         )
-        offset = appending.append(event)
+        offset = appending.append(event, effect)
         if offset is None:
-            raise NotFound("Session", self.pk)
+            raise NotFound("Session", self.pk) if effect.token is None else LeaseLost
         event.offset = offset
         event._state.adding = False
         transaction.on_commit(lambda: feed.publish(self.pk))
+        if effect.rings:
+            transaction.on_commit(lambda: bell.ring(self.pk))
         return event
 
     @transaction.atomic
@@ -332,6 +395,10 @@ class Session(Identified):
         Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1)
         restate_session(current)
         restate_customers([current.customer_id])
+        if current.reply_due and current.reply_wanted >= min_offset:
+            # The question itself is gone, and with it all that was said about its answer.
+            Session.objects.filter(pk=self.pk).update(**{**withdrawn(), "open_trace": "", "reply_due": None})
+            transaction.on_commit(lambda: bell.ring(self.pk))
         transaction.on_commit(lambda: feed.publish(self.pk))
         return deleted
 
@@ -395,6 +462,38 @@ class Event(Identified):
         self.metadata = current.metadata
         self.announce_change()
         return self
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether it is a message that an agent is writing: its chunks do not end with null yet."""
+        chunks = self.data.get("chunks") if isinstance(self.data, dict) else None
+        return isinstance(chunks, list) and chunks[-1:] != [None]
+
+    @transaction.atomic
+    def grow(self, *, data: Mapping[str, Any], metadata: Mapping[str, JSONValue], token: int) -> None:
+        """Let a message that an agent is writing grow; LeaseLost when the session's lease bears another number."""
+        held = Session.objects.filter(pk=self.session_id, lease_token=token)
+        snippet = appending.snippet(data)
+        complete = {} if data.get("chunks", [])[-1:] != [None] else {"reply_done": F("reply_wanted")}
+        if not held.update(revision=F("revision") + 1, last_message=snippet, **complete):
+            raise LeaseLost
+        self.data, self.metadata = dict(data), dict(metadata)
+        self.save(update_fields=["data", "metadata"])
+        transaction.on_commit(lambda: feed.publish(self.session_id))
+
+    @transaction.atomic
+    def retract(self) -> None:
+        """Mark a message that was being written as deleted, and end its growth: its reply was cancelled."""
+        session = Session.lock(self.session_id)
+        data: Any = self.data
+        if self.is_growing:
+            self.data = {**data, "chunks": [*data["chunks"], None]}
+        self.deleted = True
+        self.save(update_fields=["data", "deleted"])
+        Session.objects.filter(pk=self.session_id).update(revision=F("revision") + 1)
+        restate_session(session)
+        restate_customers([session.customer_id])
+        transaction.on_commit(lambda: feed.publish(self.session_id))
 
     def announce_change(self) -> None:
         """Say, after the commit, to those who follow this event that it changed."""

@@ -18,6 +18,7 @@ from parlant_site.common.rendering import dumps
 from sessions_app.appending import postgresql, sqlite
 from sessions_app.events import Kind, Source
 from sessions_app.querysets import message_counter
+from sessions_app.replying import NO_EFFECT, NOW, Assignment, Effect
 
 if TYPE_CHECKING:
     from sessions_app.models import Event
@@ -29,17 +30,22 @@ SNIPPET_LENGTH = 200
 class Assignments:
     """What a statement sets: SQL fragments `column = expression` of our own making, and their parameters."""
 
-    session: list[tuple[str, list[Any]]]
-    customer: list[tuple[str, list[Any]]]
+    session: list[Assignment]
+    customer: list[Assignment]
+    # Only if the session's lease bears this number.
+    token: int | None = None
 
 
-def append(event: Event) -> int | None:
-    """Insert an event under the next offset of its session and answer the offset; None when the session is gone."""
+def append(event: Event, effect: Effect = NO_EFFECT) -> int | None:
+    """Insert an event under the next offset of its session and answer the offset.
+
+    None when the session is gone, or its lease no longer bears the number that the effect demands.
+    """
     write = postgresql.append if connection.vendor == "postgresql" else sqlite.append
     return write(
         connection,
         session_id=event.session_id,
-        assignments=assignments_for(event),
+        assignments=assignments_for(event, effect),
         columns={
             "id": event.id,
             "creation_utc": connection.ops.adapt_datetimefield_value(event.creation_utc),
@@ -53,10 +59,18 @@ def append(event: Event) -> int | None:
     )
 
 
-def assignments_for(event: Event) -> Assignments:
+def assignments_for(event: Event, effect: Effect = NO_EFFECT) -> Assignments:
     """Answer what an event changes on its session and, for a message, on the customer."""
+    made = _assignments_for(event)
     now = connection.ops.adapt_datetimefield_value(event.creation_utc)
-    session: list[tuple[str, list[Any]]] = [
+    for mine, beside in ((made.session, effect.session), (made.customer, effect.customer)):
+        mine += [(sql, [now if value is NOW else value for value in given]) for sql, given in beside]
+    return Assignments(made.session, made.customer, effect.token)
+
+
+def _assignments_for(event: Event) -> Assignments:
+    now = connection.ops.adapt_datetimefield_value(event.creation_utc)
+    session: list[Assignment] = [
         ("next_offset = next_offset + 1", []),
         ("revision = revision + 1", []),
         ("last_event_utc = %s", [now]),
@@ -70,7 +84,7 @@ def assignments_for(event: Event) -> Assignments:
         ("last_message_utc = %s", [now]),
     ]
     # Clocks differ, and imports append what happened long ago: the customer's newest message stays the newest.
-    customer: list[tuple[str, list[Any]]] = [
+    customer: list[Assignment] = [
         (
             "last_message_source = CASE WHEN last_message_utc > %s THEN last_message_source ELSE %s END",
             [now, source.value],

@@ -15,16 +15,17 @@ JSON_COLUMNS = ("data", "metadata")
 def append(
     connection: BaseDatabaseWrapper, *, session_id: str, assignments: Assignments, columns: dict[str, Any]
 ) -> int | None:
-    """Insert the event under the next offset; None when there is no such session."""
+    """Insert the event under the next offset; None when there is no such session, or its lease is another."""
+    guard = "" if assignments.token is None else " AND lease_token = %s"
     values = ", ".join("%s::jsonb" if name in JSON_COLUMNS else "%s" for name in columns)
     parameters = [value for _, values in assignments.session for value in values]
     statement = (
         f"WITH s AS (UPDATE sessions_app_session SET {', '.join(sql for sql, _ in assignments.session)}"
-        " WHERE id = %s RETURNING id, next_offset - 1 AS event_offset, customer_id),"
+        f" WHERE id = %s{guard} RETURNING id, next_offset - 1 AS event_offset, customer_id),"
         f' e AS (INSERT INTO sessions_app_event (session_id, "offset", {", ".join(columns)})'
         f" SELECT s.id, s.event_offset, {values} FROM s)"
     )
-    parameters += [session_id, *columns.values()]
+    parameters += [session_id, *([] if assignments.token is None else [assignments.token]), *columns.values()]
     if assignments.customer:
         statement += (
             f", c AS (UPDATE customers_customer SET {', '.join(sql for sql, _ in assignments.customer)},"

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 def append(
     connection: BaseDatabaseWrapper, *, session_id: str, assignments: Assignments, columns: dict[str, Any]
 ) -> int | None:
-    """Insert the event under the next offset; None when there is no such session."""
+    """Insert the event under the next offset; None when there is no such session, or its lease is another."""
+    guard = "" if assignments.token is None else " AND lease_token = %s"
+    expected = [] if assignments.token is None else [assignments.token]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE sessions_app_session SET {', '.join(sql for sql, _ in assignments.session)}"
-            " WHERE id = %s RETURNING next_offset - 1, customer_id",
-            [value for _, values in assignments.session for value in values] + [session_id],
+            f" WHERE id = %s{guard} RETURNING next_offset - 1, customer_id",
+            [value for _, values in assignments.session for value in values] + [session_id, *expected],
         )
         row = cursor.fetchone()
         if row is None:

@@ -13,7 +13,7 @@ from parlant_site.common.schema import STREAM, answers
 from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
 from sessions_app.actions import post_event
-from sessions_app.events import Kind, Moderation, Source, Status
+from sessions_app.events import Kind, Source, Status
 from sessions_app.filters import DeletionQuery, EventQuery, EventWait, PostingQuery, matching, wanted_by
 from sessions_app.lines import is_growing
 from sessions_app.longpoll import Waiting, hand_over
@@ -107,7 +107,7 @@ class EventViewSet(ContractViewSet):
     @extend_schema(request=NewEvent, parameters=[PostingQuery], responses=answers(201, EventBody, refusals=(404,)))
     def create(self, request: Request, session_id: str) -> Response:
         """Post an event. What each kind needs, and from whom, is told when it is missing (422)."""
-        moderation = Moderation(self.query(PostingQuery)["moderation"])
+        self.query(PostingQuery)
         given = self.body(NewEvent)
         session = self.find(Session.objects.select_related("customer", "agent"), session_id)
         event = post_event(
@@ -115,7 +115,6 @@ class EventViewSet(ContractViewSet):
             kind=Kind(given.pop("kind")),
             source=Source(given.pop("source")),
             status=Status(given.pop("status")) if "status" in given else None,
-            moderation=moderation,
             **given,
         )
         return Response(row_of(event), status=201)

@@ -13,6 +13,7 @@ from parlant_site.common.pagination import PageQuery, page_of
 from parlant_site.common.schema import answers
 from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
+from sessions_app.actions import amend_session, open_session
 from sessions_app.filters import OpeningQuery, SessionFilter
 from sessions_app.models import Agent, Session
 from sessions_app.querysets import SessionQuerySet
@@ -63,9 +64,10 @@ class SessionViewSet(ContractViewSet):
     @extend_schema(request=NewSession, parameters=[OpeningQuery], responses=answers(201, SessionBody, refusals=(404,)))
     def create(self, request: Request) -> Response:
         """Open a session; 404 for an unknown agent or customer."""
-        self.query(OpeningQuery)
+        allow_greeting = self.query(OpeningQuery)["allow_greeting"]
         given = self.body(NewSession)
-        session = Session.open(
+        session = open_session(
+            allow_greeting=allow_greeting,
             agent=self.find(Agent.objects.all(), given.pop("agent_id")),
             customer=self.find(Customer.objects.all(), given.pop("customer_id", GUEST_ID)),
             **given,
@@ -90,7 +92,8 @@ class SessionViewSet(ContractViewSet):
         if "client" in given.get("consumption_offsets", {}):
             fields["client_offset"] = given["consumption_offsets"]["client"]
         labels = given.get("labels", {})
-        session.amend(
+        amend_session(
+            session,
             **MetadataPatch.changes(given.get("metadata")),
             upsert_labels=labels.get("upsert", []),
             remove_labels=labels.get("remove", []),

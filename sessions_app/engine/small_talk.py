@@ -1,0 +1,73 @@
+"""What an agent without any canned responses of its own can still say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sessions_app.events import Purpose
+
+
+@dataclass(frozen=True)
+class SmallTalk:
+    """A canned response that is always there. Those of the business's own win."""
+
+    id: str
+    value: str
+    purpose: Purpose = Purpose.ANSWER
+    signals: tuple[str, ...] = ()
+    # Whether saying it means that a human takes over.
+    hands_over: bool = False
+
+
+SMALL_TALK = (
+    SmallTalk(
+        "small-talk-hello",
+        "Hello{% if customer.is_known %} {{ customer.first_name }}{% endif %}! How can I help you?",
+        signals=(
+            "Hello",
+            "Hi there",
+            "Hey",
+            "Good morning",
+            "Good afternoon",
+            "Good evening",
+            "Hallo",
+            "Bonjour",
+            "Hola",
+        ),
+    ),
+    SmallTalk(
+        "small-talk-thanks",
+        "You're welcome{% if customer.is_known %}, {{ customer.first_name }}{% endif %}!",
+        signals=("Thank you", "Thanks a lot", "Perfect, thanks", "Great, thank you", "Danke", "Merci", "Gracias"),
+    ),
+    SmallTalk(
+        "small-talk-goodbye",
+        "Goodbye, and thank you for writing to us.",
+        signals=("Goodbye", "Bye bye", "See you", "Have a nice day", "That is all, bye"),
+    ),
+    SmallTalk(
+        "small-talk-human",
+        "Of course. I am asking a colleague to join this conversation; they will answer you here.",
+        signals=(
+            "I want to talk to a human",
+            "Can I speak with a real person",
+            "Connect me to an agent",
+            "Let me talk to somebody from support",
+            "Are you a bot? I need a person",
+        ),
+        hands_over=True,
+    ),
+    SmallTalk(
+        "small-talk-greeting",
+        "Hello{% if customer.is_known %} {{ customer.first_name }}{% endif %}! I am {{ agent.name }}."
+        " How can I help you?",
+        Purpose.GREETING,
+    ),
+    SmallTalk(
+        "small-talk-no-answer",
+        "I am sorry, I do not know the answer to that. I am asking a colleague, who will answer you here.",
+        Purpose.NO_ANSWER,
+    ),
+    SmallTalk("small-talk-buy-time", "One moment, please. I am looking into it.", Purpose.BUY_TIME),
+    SmallTalk("small-talk-follow-up", "Is there anything else that I can help you with?", Purpose.FOLLOW_UP),
+)
