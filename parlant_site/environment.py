@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "PARLANT_"
 # What may hold a password is never printed.
-SECRET = ("password", "secret", "url")
+SECRET = ("password", "secret", "url", "key")
 Words = Annotated[list[str], NoDecode]
 
 

@@ -88,7 +88,9 @@ class BearerSchema(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer"}
 
 
-STREAM = {(200, "text/event-stream"): OpenApiResponse(str, description="With `sse=true`: server-sent events")}
+# One frame of a stream: its id is the event's offset, its data the event as JSON.
+FRAME = {"type": "object", "properties": {"id": {"type": "string"}, "data": {"type": "string"}}, "required": ["data"]}
+STREAM = {(200, "text/event-stream"): OpenApiResponse(FRAME, description="With `sse=true`: server-sent events")}
 
 
 def answers(status: int, shape: Any = None, *, refusals: tuple[int, ...] = (), description: str = "") -> dict[int, Any]:

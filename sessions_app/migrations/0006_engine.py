@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('customers', '0004_readable_metadata'),
-        ('sessions_app', '0004_conversations_with_humans'),
+        ('sessions_app', '0005_label_length'),
         ('tags', '0001_initial'),
     ]
 
