@@ -11,7 +11,7 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
 from parlant_site.common.permissions import is_closed
@@ -88,9 +88,15 @@ class BearerSchema(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer"}
 
 
-# One frame of a stream: its id is the event's offset, its data the event as JSON.
-FRAME = {"type": "object", "properties": {"id": {"type": "string"}, "data": {"type": "string"}}, "required": ["data"]}
-STREAM = {(200, "text/event-stream"): OpenApiResponse(FRAME, description="With `sse=true`: server-sent events")}
+@extend_schema_serializer(many=False)
+class Frame(serializers.Serializer[Any]):
+    """A server-sent event: its id is the event's offset, its data the event as JSON."""
+
+    id = serializers.CharField(required=False)
+    data = serializers.CharField()  # type: ignore[assignment]  # a field, not an attribute
+
+
+STREAM = {(200, "text/event-stream"): OpenApiResponse(Frame, description="With `sse=true`: server-sent events")}
 
 
 def answers(status: int, shape: Any = None, *, refusals: tuple[int, ...] = (), description: str = "") -> dict[int, Any]:
