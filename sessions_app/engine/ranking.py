@@ -6,16 +6,12 @@ pairs of characters.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
-
-# The model of meanings reads one short text at a time: further threads would only wait for each other.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import bm25s
 import numpy
