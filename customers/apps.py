@@ -11,9 +11,20 @@ class CustomersConfig(AppConfig):
     name = "customers"
 
     def ready(self) -> None:
-        """Keep the guest, whom a migration makes, when the database is emptied; say of whom a tag goes."""
+        """Keep the guest, whom a migration makes, when the database is emptied; say of whom a tag goes.
+
+        Register the kinds of data jobs, and the worker that runs them where agents reply.
+        """
         post_migrate.connect(_keep_guest, sender=self)
         pre_delete.connect(_look_again_at_bearers, sender="tags.Tag")
+        from customers.jobs import bulk, undoing  # noqa: F401
+        from customers.jobs.starting import on_queued
+        from customers.jobs.worker import worker
+        from parlant_site.common import lifecycle
+
+        on_queued(worker.wake)
+        lifecycle.on_start(worker.start, role="agents")
+        lifecycle.on_stop(worker.stop)
 
 
 def _keep_guest(sender: AppConfig, using: str, apps: Any, **_: Any) -> None:

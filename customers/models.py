@@ -248,3 +248,9 @@ class CustomerText(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+# Models that live in modules of their own, and import from this one.
+from customers.jobs.models import DataJob, JobProblem  # noqa: E402
+
+__all__ = ["Changed", "Customer", "CustomerTag", "CustomerText", "DataJob", "JobProblem"]

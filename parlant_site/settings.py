@@ -196,6 +196,11 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = ENVIRONMENT.time_zone
 USE_I18N = USE_TZ = True
 
+# Files of data jobs: private, no URL leads to them. Several hosts need a storage that they share.
+MEDIA_ROOT = ENVIRONMENT.home / "files"
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+
 STATIC_URL = "/static/"
 STATIC_ROOT = ENVIRONMENT.home / "static"
 

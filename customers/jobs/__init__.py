@@ -1,0 +1,1 @@
+"""Durable work on many customers: bulk actions, import, export, erasure, undo."""

@@ -1,0 +1,191 @@
+"""Bulk actions: the same change for every customer of a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from customers.changing import Change, Difference, change_many, difference, tags_of
+from customers.jobs.models import problem
+from customers.jobs.work import Batch, Outcome, Work, kind, work_class
+from customers.models import Customer
+from customers.selection import Selection
+from parlant_site.common.errors import BadInput
+from parlant_site.common.json import JSONValue, UnusableJSON, check
+from tags.models import Tag
+
+CHUNK = 500
+SAMPLES = 3
+LOOKED_AT_FOR_SAMPLES = 200
+
+
+class OverCustomers(Work):
+    """Work on each customer of the job's selection, by id, in chunks."""
+
+    permission: ClassVar[str] = "customers.bulk_change"
+    chunk: ClassVar[int] = CHUNK
+
+    def selection(self) -> Selection:
+        """Answer whom the job is for."""
+        return Selection.from_json(self.job.selection or {})
+
+    def count(self) -> int | None:
+        """Answer how many customers there are to do."""
+        return self.selection().customers().count()
+
+    def read(self, cursor: JSONValue) -> Batch | None:
+        """Answer the ids of the next customers: those after the cursor, so that none is done twice."""
+        rows = self.selection().customers().order_by("pk")
+        if isinstance(cursor, str):
+            rows = rows.filter(pk__gt=cursor)
+        keys = list(rows.values_list("pk", flat=True)[: self.chunk])
+        return Batch(keys, keys[-1]) if keys else None
+
+
+class BulkChange(OverCustomers):
+    """A bulk action that is a Change; subclasses say which."""
+
+    @classmethod
+    def change(cls, parameters: Mapping[str, Any]) -> Change:
+        """Answer what is changed of each customer."""
+        raise NotImplementedError
+
+    def write(self, batch: Batch) -> Outcome:
+        """Change the customers of a chunk."""
+        rows = list(Customer.objects.select_for_update().filter(pk__in=batch.rows).order_by("pk"))
+        borne = tags_of(rows)
+        change = self.change(self.job.parameters)
+        changed = change_many(difference(customer, borne[customer.pk], change) for customer in rows)
+        gone = sorted(set(batch.rows) - {customer.pk for customer in rows})
+        return Outcome(
+            done=len(batch.rows),
+            changed=changed,
+            problems=[problem(self.job, "The customer was deleted meanwhile", ref=key) for key in gone],
+        )
+
+
+def _tag(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    tag = Tag.objects.with_ids([str(parameters.get("tag", ""))])[0]
+    return {"tag": tag.pk, "tag_name": tag.name}
+
+
+@kind
+class AddTag(BulkChange):
+    """Put a tag on: parameters {"tag": id}."""
+
+    kind = "tag"
+
+    @classmethod
+    def checked(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the tag; NotFound for an unknown one."""
+        return _tag(parameters)
+
+    @classmethod
+    def describe(cls, parameters: Mapping[str, Any]) -> str:
+        """Answer the title."""
+        return f"Tag {parameters['tag_name']}"
+
+    @classmethod
+    def change(cls, parameters: Mapping[str, Any]) -> Change:
+        """Answer the change."""
+        return Change(add_tags=frozenset([parameters["tag"]]))
+
+
+@kind
+class RemoveTag(AddTag):
+    """Take a tag off: parameters {"tag": id}."""
+
+    kind = "untag"
+
+    @classmethod
+    def describe(cls, parameters: Mapping[str, Any]) -> str:
+        """Answer the title."""
+        return f"Untag {parameters['tag_name']}"
+
+    @classmethod
+    def change(cls, parameters: Mapping[str, Any]) -> Change:
+        """Answer the change."""
+        return Change(remove_tags=frozenset([parameters["tag"]]))
+
+
+@kind
+class SetMetadata(BulkChange):
+    """Set keys of the metadata: parameters {"set": {key: text}}."""
+
+    kind = "set_metadata"
+
+    @classmethod
+    def checked(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the keys; BadInput when there are none, or a value is no text."""
+        keys = parameters.get("set")
+        if not isinstance(keys, Mapping) or not keys:
+            raise BadInput.at("parameters", "set", msg="Name a key and its value")
+        for key, value in keys.items():
+            if not isinstance(key, str) or not key or not isinstance(value, str):
+                raise BadInput.at("parameters", "set", str(key), msg="Keys and values of metadata are texts")
+            try:
+                check({key: value})
+            except UnusableJSON as error:
+                raise BadInput.at("parameters", "set", key, msg=str(error)) from None
+        return {"set": dict(keys)}
+
+    @classmethod
+    def describe(cls, parameters: Mapping[str, Any]) -> str:
+        """Answer the title."""
+        return "Set " + ", ".join(f"{key} = {value}" for key, value in parameters["set"].items())
+
+    @classmethod
+    def change(cls, parameters: Mapping[str, Any]) -> Change:
+        """Answer the change."""
+        return Change(set_metadata=parameters["set"])
+
+
+@kind
+class UnsetMetadata(BulkChange):
+    """Unset keys of the metadata: parameters {"unset": [key]}."""
+
+    kind = "unset_metadata"
+
+    @classmethod
+    def checked(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the keys; BadInput when there are none."""
+        keys = parameters.get("unset")
+        if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, str) for key in keys):
+            raise BadInput.at("parameters", "unset", msg="Name the keys")
+        return {"unset": [*dict.fromkeys(keys)]}
+
+    @classmethod
+    def describe(cls, parameters: Mapping[str, Any]) -> str:
+        """Answer the title."""
+        return "Unset " + ", ".join(parameters["unset"])
+
+    @classmethod
+    def change(cls, parameters: Mapping[str, Any]) -> Change:
+        """Answer the change."""
+        return Change(unset_metadata=frozenset(parameters["unset"]))
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a bulk action would come to: for how many, and some of them before and after (shapes of the audit)."""
+
+    total: int
+    samples: list[Difference]
+
+
+def preview(kind_name: str, *, selection: Selection, parameters: Mapping[str, Any]) -> Preview:
+    """Answer how many customers an action is for, and up to 3 whom it changes; of those it leaves as they are, if none.
+
+    For the kinds tag, untag, set_metadata, unset_metadata; other kinds have no before and after.
+    """
+    work = work_class(kind_name)
+    customers = selection.customers()
+    samples: list[Difference] = []
+    if issubclass(work, BulkChange):
+        change = work.change(work.checked(parameters))
+        rows = list(customers.order_by("-creation_utc", "-pk")[:LOOKED_AT_FOR_SAMPLES])
+        borne = tags_of(rows)
+        seen = [difference(customer, borne[customer.pk], change) for customer in rows]
+        samples = ([one for one in seen if one] or seen)[:SAMPLES]
+    return Preview(customers.count(), samples)
