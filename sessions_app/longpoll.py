@@ -21,6 +21,7 @@ from parlant_site.common.errors import NotFound
 from parlant_site.common.lanes import Application, Receive, Scope, Send
 from parlant_site.common.rendering import dumps
 from sessions_app import feed
+from sessions_app.events import Kind
 from sessions_app.follow import follow, follow_event
 from sessions_app.lines import EVERYTHING, Line, Wanted, as_list
 
@@ -112,7 +113,10 @@ class HoldPolls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, and then, if it handed over, wait and answer."""
-        match = PATH.fullmatch(scope["path"]) if scope["method"] == "GET" else None
+        match = PATH.fullmatch(scope["path"]) if scope["method"] in ("GET", "POST") else None
+        if match is not None and scope["method"] == "POST":
+            await self._post(match[1], scope, receive, send)
+            return
         if match is None:
             await self.application(scope, receive, send)
             return
@@ -143,6 +147,21 @@ class HoldPolls:
             finally:
                 disconnected.cancel()
 
+    async def _post(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application, and if what was posted makes the agent speak, answer with what it says."""
+        holding = Holding(receive, send)
+        await self.application({**scope, HOLDING: holding}, holding.receive, holding.send)
+        if (waiting := holding.waiting) is None or holding.is_gone:
+            return
+        # Nothing is missed between: following begins with a read from the posted event on.
+        with feed.watch(session_id) as subscription:
+            disconnected = asyncio.ensure_future(receive())
+            disconnected.add_done_callback(lambda _: subscription.interrupt())
+            try:
+                await _answer_posted(subscription, waiting, min(waiting.seconds, LONGEST), holding.headers, send)
+            finally:
+                disconnected.cancel()
+
 
 async def _run(application: Application, scope: Scope, receive: Receive, send: Send) -> None:
     await application(scope, receive, send)
@@ -158,6 +177,23 @@ async def _answer_poll(
         ):
             status, body = 200, as_list(step.lines)
             break
+    except NotFound as gone:
+        status, body = gone.status, dumps({"detail": gone.detail})
+    await _answer(subscription, status, body, headers, send)
+
+
+async def _answer_posted(
+    subscription: feed.Subscription, waiting: Waiting, left: float, headers: Headers, send: Send
+) -> None:
+    status, body = 504, TIMED_OUT
+    try:
+        async for step in follow(subscription, offset=waiting.offset, wanted=waiting.wanted, seconds=left):
+            said = next((line for line in step.lines if line.kind == Kind.MESSAGE), None)
+            ended = next((line for line in step.lines if line.kind == Kind.STATUS and b'"ready"' in line.body), None)
+            if said or ended:
+                # The agent could not say it: then its last status is the answer, and the timeline tells why.
+                status, body = 201, (said or ended or step.lines[-1]).body
+                break
     except NotFound as gone:
         status, body = gone.status, dumps({"detail": gone.detail})
     await _answer(subscription, status, body, headers, send)

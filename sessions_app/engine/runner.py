@@ -17,7 +17,7 @@ from django.conf import settings
 
 from parlant_site.common.ids import new_id
 from sessions_app import bell, bridge
-from sessions_app.engine import leases
+from sessions_app.engine import leases, tools
 from sessions_app.engine.follow_ups import ask_what_is_due
 from sessions_app.engine.lanes import on_control_lane, on_lane
 from sessions_app.engine.leases import Claim
@@ -54,6 +54,7 @@ class Runner:
         """Begin."""
         loop = asyncio.get_running_loop()
         self._is_stopping = False
+        tools.discover()
         woken = self._woken = asyncio.Event()
 
         def wake(session_id: str) -> None:

@@ -1,7 +1,9 @@
 """REST: events."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from asgiref.sync import async_to_sync
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -13,11 +15,12 @@ from parlant_site.common.schema import STREAM, answers
 from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
 from sessions_app.actions import post_event
-from sessions_app.events import Kind, Source, Status
+from sessions_app.events import Kind, Moderation, Source, Status
 from sessions_app.filters import DeletionQuery, EventQuery, EventWait, PostingQuery, matching, wanted_by
-from sessions_app.lines import is_growing
-from sessions_app.longpoll import Waiting, hand_over
+from sessions_app.lines import Wanted, is_growing
+from sessions_app.longpoll import LONGEST, Waiting, hand_over
 from sessions_app.models import Event, Session
+from sessions_app.moderation import UNFLAGGED, Verdict, moderate
 from sessions_app.rows import read_rows, row_of
 from sessions_app.serializers import EventBody, EventChange, NewEvent
 
@@ -107,7 +110,7 @@ class EventViewSet(ContractViewSet):
     @extend_schema(request=NewEvent, parameters=[PostingQuery], responses=answers(201, EventBody, refusals=(404,)))
     def create(self, request: Request, session_id: str) -> Response:
         """Post an event. What each kind needs, and from whom, is told when it is missing (422)."""
-        self.query(PostingQuery)
+        moderation = Moderation(self.query(PostingQuery)["moderation"])
         given = self.body(NewEvent)
         session = self.find(Session.objects.select_related("customer", "agent"), session_id)
         event = post_event(
@@ -115,8 +118,12 @@ class EventViewSet(ContractViewSet):
             kind=Kind(given.pop("kind")),
             source=Source(given.pop("source")),
             status=Status(given.pop("status")) if "status" in given else None,
+            verdict=_verdict(given, moderation),
             **given,
         )
+        if given.get("guidelines") and event.kind == Kind.STATUS:
+            wanted = Wanted(traces=frozenset({event.trace_id}))
+            hand_over(request, Waiting(LONGEST, event.offset + 1, wanted))  # answered with what the agent says
         return Response(row_of(event), status=201)
 
     @extend_schema(parameters=[EventWait], responses={**answers(200, EventBody, refusals=(404, 504)), **STREAM})
@@ -144,6 +151,12 @@ class EventViewSet(ContractViewSet):
         query = self.query(DeletionQuery)
         self.session().delete_events_from(query["min_offset"])
         return Response(status=204)
+
+
+def _verdict(given: dict[str, Any], moderation: Moderation) -> Verdict:
+    if moderation is Moderation.NONE or not settings.PARLANT_MODERATION:
+        return UNFLAGGED
+    return async_to_sync(moderate)(given.get("message", ""), moderation)
 
 
 def _after_last_event(request: Request) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from django.conf import settings
+
+from sessions_app.events import Responder
 from sessions_app.models import Agent
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ class Responds(Protocol):
 
 def responder_of(agent: Agent) -> Responds:
     """Answer how an agent finds its answers."""
+    if (agent.responder or settings.PARLANT_RESPONDER) == Responder.LLM:
+        import sessions_app.engine.responders.llm as llm  # takes seconds to import: only who needs it waits
+
+        return llm.respond
     from sessions_app.engine.responders import canned
 
     return canned.respond
