@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
 
+from customers.changes import Changed
 from customers.querysets import CustomerQuerySet
 from parlant_site.common.audit import Act, differing, record
 from parlant_site.common.errors import NotFound, Refusal
@@ -17,15 +18,6 @@ from tags.models import Tag
 
 GUEST_ID = "guest"
 NAME_LENGTH = 100
-
-
-class Changed(models.IntegerChoices):
-    """What of a customer changed since her segments were last looked at: bits of Customer.stale."""
-
-    PROFILE = 1
-    TAGS = 2
-    METADATA = 4
-    ACTIVITY = 8
 
 
 class CustomerIdTaken(Refusal):
@@ -252,5 +244,6 @@ class CustomerText(models.Model):
 
 # Models that live in modules of their own, and import from this one.
 from customers.jobs.models import DataJob, JobProblem  # noqa: E402
+from customers.segments.models import Segment, SegmentMember  # noqa: E402
 
-__all__ = ["Changed", "Customer", "CustomerTag", "CustomerText", "DataJob", "JobProblem"]
+__all__ = ["Changed", "Customer", "CustomerTag", "CustomerText", "DataJob", "JobProblem", "Segment", "SegmentMember"]

@@ -1,0 +1,161 @@
+"""Carrying out rules in SQL: from the tree to a condition on customers.
+
+SQL knows NULL; rules do not. A leaf's condition may be NULL where its value is missing. A filter takes NULL for false,
+so that a leaf stands as it is and can use an index; a complement is never `NOT`, but `IS NOT TRUE` at the leaf, where
+De Morgan brings it. Hence exactly the customers that a rule does not match match its complement.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from django.db.models import Exists, F, Model, OuterRef, Q
+from django.db.models.expressions import Combinable
+
+from customers.segments.asking import Asked, Bears, Contains, During, Equals, Known, Matches, Within, asked_by
+from customers.segments.expressions import (
+    Always,
+    Compared,
+    HasMetadata,
+    IsNotTrue,
+    IsTrue,
+    MetadataText,
+    NumberOf,
+    PatternFound,
+    TextContains,
+    TextDuring,
+    TextIn,
+)
+from customers.segments.fields import Field, Kind
+from customers.segments.periods import Moment
+from customers.segments.rules import Leaf, Node
+from customers.segments.values import Span
+
+Condition: TypeAlias = Any  # a Q or a conditional expression: Django has no common type for them
+MOST_INDEXED_TEXTS = 10
+
+
+def condition(node: Node, moment: Moment) -> Q:
+    """Answer the condition under which a customer matches, for filter(); it is never true of NULL."""
+    return Q(_compiled(node, moment, negated=False))
+
+
+def truth(node: Node, moment: Moment) -> IsTrue:
+    """Answer the same as a value that is true or false, for annotate()."""
+    return IsTrue(condition(node, moment))
+
+
+def complement(node: Node, moment: Moment) -> Q:
+    """Answer the condition under which a customer does not match."""
+    return Q(_compiled(node, moment, negated=True))
+
+
+def _compiled(node: Node, moment: Moment, *, negated: bool) -> Condition:
+    if isinstance(node, Leaf):
+        asked = asked_by(node)
+        holds = _test(asked, moment)
+        return IsNotTrue(holds) if asked.negated is not negated else holds
+    turned = node.negated is not negated
+    every = (node.combinator == "and") is not turned
+    if not node.rules:
+        return Always(every)
+    parts = [_compiled(child, moment, negated=turned) for child in node.rules]
+    return Q(*parts, _connector=Q.AND if every else Q.OR)
+
+
+def _test(asked: Asked, moment: Moment) -> Condition:
+    field, test = asked.field, asked.test
+    if field.kind is Kind.METADATA:
+        return _of_metadata(field, test, moment)
+    if isinstance(test, Bears):
+        return _bears(field, test)
+    if isinstance(test, During):
+        return _during(field, test.span(moment))
+    if isinstance(test, Within):
+        return _compared(F(field.name), test)
+    if isinstance(test, Known):
+        if field.name == "waiting_since":
+            return Exists(_waiting())
+        return ~Q(**{field.name: ""}) if field.kind is Kind.TEXT else Q(**{f"{field.name}__isnull": False})
+    return _of_text(F(field.name), test)
+
+
+def _of_metadata(field: Field, test: object, moment: Moment) -> Condition:
+    text = MetadataText(field.key)
+    if isinstance(test, Known):
+        return Q(IsNotTrue(_IsNull(text)))
+    if isinstance(test, Equals) and len(test.texts) <= MOST_INDEXED_TEXTS:
+        return Q(*(HasMetadata(field.key, wanted) for wanted in test.texts), _connector=Q.OR)
+    if isinstance(test, During):
+        return TextDuring(text, test.span(moment))
+    if isinstance(test, Within):
+        return _compared(NumberOf(text), test)
+    return _of_text(text, test)
+
+
+class _IsNull(IsTrue):
+    template = "((%(expressions)s) IS NULL)"
+
+
+def _of_text(text: Combinable, test: object) -> Condition:
+    if isinstance(test, Equals):
+        return TextIn(text, test.texts)
+    if isinstance(test, Contains):
+        return TextContains(text, test)
+    assert isinstance(test, Matches)
+    return PatternFound(text, test.pattern.canonical)
+
+
+def _compared(number: Combinable, test: Within) -> Q:
+    more, less = (">", "<") if test.is_open else (">=", "<=")
+    found = Q()
+    if test.low is not None:
+        found &= Q(Compared(number, more, test.low))
+    if test.high is not None:
+        found &= Q(Compared(number, less, test.high))
+    return found
+
+
+def _during(field: Field, span: Span) -> Condition:
+    if field.name != "waiting_since":
+        return _between(field.name, span)
+    # Since when somebody waits is the least over her sessions: none is earlier, one is within.
+    found = Q(Exists(_waiting().filter(_between("waiting_since", span))))
+    if span.start is not None:
+        found &= Q(~Exists(_waiting().filter(waiting_since__lt=span.start.utc)))
+    return found
+
+
+def _between(column: str, span: Span) -> Q:
+    found = Q()
+    if span.start is not None:
+        found &= Q(**{f"{column}__gte": span.start.utc})
+    if span.end is not None:
+        found &= Q(**{f"{column}__lt": span.end.utc})
+    return found
+
+
+def _waiting() -> Any:
+    """The sessions in which the customer waits; the guest stands for many and waits for nobody."""
+    sessions: type[Model] = _related("sessions")
+    return sessions._default_manager.filter(customer=OuterRef("pk"), waiting_since__isnull=False).exclude(
+        customer="guest"
+    )
+
+
+def _bears(field: Field, test: Bears) -> Q:
+    tags = field.kind is Kind.TAGS
+    links = _related("tag_links" if tags else "memberships")._default_manager.filter(customer_id=OuterRef("pk"))
+    column = "tag_id" if tags else "segment_id"
+    if not test.every:
+        return Q(Exists(links.filter(**{f"{column}__in": test.ids})))
+    found = Q()
+    for key in test.ids:
+        found &= Q(Exists(links.filter(**{column: key})))
+    return found
+
+
+def _related(name: str) -> Any:
+    from customers.models import Customer
+
+    return Customer._meta.get_field(name).related_model
