@@ -1,5 +1,6 @@
 """The environment variables that Parlant Site reads: names, defaults, meanings, and what to write when one is wrong."""
 
+import os
 import secrets
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -134,7 +135,11 @@ class Environment(BaseSettings):
         description="Where the OpenAI-compatible server of the language model is, such as "
         "`http://127.0.0.1:11434/v1`. Default: OpenAI's own.",
     )
-    llm_api_key: str = Field("", description="Key for the language model's server, where it wants one.")
+    llm_api_key: str = Field(
+        "",
+        description="Key for the language model's server, where it wants one. "
+        "Agents with a server of their own name a variable `PARLANT_LLM_API_KEY_...` that holds its key.",
+    )
     llm_timeout: float = Field(
         60, ge=1, le=600, description="Seconds that the language model may take for one answer, 1 to 600."
     )
@@ -252,6 +257,11 @@ def read_environment() -> Environment:
         return Environment()
     except ValidationError as error:
         raise ImproperlyConfigured(explain(error)) from None
+
+
+def llm_api_keys() -> dict[str, str]:
+    """Answer the keys of language models' servers that agents may name: all variables PARLANT_LLM_API_KEY_..."""
+    return {name: value for name, value in os.environ.items() if name.startswith(f"{PREFIX}LLM_API_KEY_")}
 
 
 def explain(error: ValidationError) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from parlant_site.databases import databases
-from parlant_site.environment import read_environment
+from parlant_site.environment import llm_api_keys, read_environment
 
 ENVIRONMENT = read_environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,6 +26,7 @@ PARLANT_CANNED_THRESHOLD = ENVIRONMENT.canned_threshold
 PARLANT_LLM_MODEL = ENVIRONMENT.llm_model
 PARLANT_LLM_BASE_URL = ENVIRONMENT.llm_base_url
 PARLANT_LLM_API_KEY = ENVIRONMENT.llm_api_key
+PARLANT_LLM_API_KEYS = llm_api_keys()
 PARLANT_LLM_TIMEOUT = ENVIRONMENT.llm_timeout
 PARLANT_LLM_RETRIES = ENVIRONMENT.llm_retries
 PARLANT_MODERATION = ENVIRONMENT.moderation

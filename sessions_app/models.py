@@ -79,7 +79,7 @@ class Agent(Identified):
         max_length=ID_LENGTH,
         blank=True,
         default="",
-        help_text="Name of the environment variable that holds the key; empty: PARLANT_LLM_API_KEY",
+        help_text="Name of the environment variable, PARLANT_LLM_API_KEY_..., that holds the key of its own server",
     )
     tags = models.ManyToManyField(Tag, through="AgentTag", related_name="agents")
 
@@ -160,6 +160,7 @@ class Agent(Identified):
             "max_engine_iterations": self.max_engine_iterations,
             "composition_mode": str(self.composition_mode),
             "message_output_mode": str(self.message_output_mode),
+            "responder": str(self.responder),
             "tags": [*tag_ids],
         }
 

@@ -16,7 +16,7 @@ from parlant_site.common.serializers import (
     Whole,
     Words,
 )
-from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Rationale, Source, Status
+from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Rationale, Responder, Source, Status
 from sessions_app.models import AGENT_NAME_LENGTH, TITLE_LENGTH
 
 LARGEST_32 = 2**31 - 1
@@ -32,6 +32,7 @@ class AgentBody(serializers.Serializer[Any]):
     max_engine_iterations = serializers.IntegerField()
     composition_mode = serializers.ChoiceField(CompositionMode.choices)
     message_output_mode = serializers.ChoiceField(MessageOutputMode.choices)
+    responder = serializers.ChoiceField(["", *Responder.values], help_text="Empty: as the settings say")
     tags = serializers.ListField(child=serializers.CharField(), source="tag_ids")
 
 
@@ -43,6 +44,7 @@ class AgentChange(Input):
     max_engine_iterations = Whole(required=False, min_value=1, max_value=LARGEST_32)
     composition_mode = serializers.ChoiceField(CompositionMode.choices, required=False)
     message_output_mode = serializers.ChoiceField(MessageOutputMode.choices, required=False)
+    responder = serializers.ChoiceField(["", *Responder.values], required=False)
     tags = TagsPatch(required=False)
 
 

@@ -19,7 +19,7 @@ from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import ago, chips, list_of, named, page_of
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
 from parlant_site.common.models import ID_LENGTH
-from sessions_app.events import CompositionMode, MessageOutputMode
+from sessions_app.events import CompositionMode, MessageOutputMode, Responder
 from sessions_app.models import AGENT_NAME_LENGTH, Agent, AgentTag
 from sessions_app.serializers import LARGEST_32, NewAgent
 from tags.models import Tag
@@ -34,6 +34,7 @@ class AgentForm(ContractForm):
         model = Agent
         fields: ClassVar[list[str]] = [
             "name", "description", "max_engine_iterations", "composition_mode", "message_output_mode",
+            "responder",
         ]  # fmt: skip
 
     id = forms.CharField(
@@ -53,6 +54,10 @@ class AgentForm(ContractForm):
     message_output_mode = forms.ChoiceField(
         label=_("Output"), choices=MessageOutputMode.choices, help_text=_("Whether a message appears whole or grows.")
     )
+    responder = forms.ChoiceField(
+        label=_("Answers from"), required=False, choices=[("", _("As the settings say")), *Responder.choices],
+        help_text=_("Responses that people wrote, or a language model."),
+    )  # fmt: skip
     tags = forms.ModelMultipleChoiceField(
         Tag.objects.order_by("name"),
         label=_("Tags"),

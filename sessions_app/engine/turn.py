@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -179,7 +180,8 @@ class Turn:
         for place, agent in enumerate(speakers):
             if place:
                 await self.status(Status.PROCESSING, {"stage": "Interpreting"}, agent)
-            reply = await responder_of(agent)(self, agent)
+            respond = await asyncio.to_thread(responder_of, agent)  # may import for seconds
+            reply = await respond(self, agent)
             reply.hand_over = reply.hand_over or self.hand_over
             is_last = place == len(speakers) - 1 or bool(reply.hand_over)
             await on_lane(self._finish, agent, reply, is_last)

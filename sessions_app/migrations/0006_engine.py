@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='agent',
             name='llm_key_variable',
-            field=models.CharField(blank=True, default='', help_text='Name of the environment variable that holds the key; empty: PARLANT_LLM_API_KEY', max_length=200, verbose_name='key variable'),
+            field=models.CharField(blank=True, default='', help_text='Name of the environment variable, PARLANT_LLM_API_KEY_..., that holds the key of its own server', max_length=200, verbose_name='key variable'),
         ),
         migrations.AddField(
             model_name='agent',

@@ -68,6 +68,7 @@ def test_an_agent_has_the_shape_and_the_defaults_of_the_contract(http: httpx.Cli
         "max_engine_iterations": 3,
         "composition_mode": "fluid",
         "message_output_mode": "block",
+        "responder": "",
         "tags": [],
     }
     assert {name: made[name] for name in contract} == contract
@@ -85,6 +86,7 @@ def test_an_agent_takes_everything_and_changes_everything(http: httpx.Client) ->
         "max_engine_iterations": 1,
         "composition_mode": "strict_canned",
         "message_output_mode": "stream",
+        "responder": "llm",
         "tags": [vip.pk, vip.pk],
     }
     made = shown(http.post("/agents", json=given), 201)
@@ -95,6 +97,7 @@ def test_an_agent_takes_everything_and_changes_everything(http: httpx.Client) ->
         "max_engine_iterations": 9,
         "composition_mode": "canned_fluid",
         "message_output_mode": "block",
+        "responder": "",
     }
     changed = shown(http.patch("/agents/iris", json={**change, "tags": {"add": [eu.pk], "remove": [vip.pk]}}))
     assert changed == {**made, **change, "tags": [eu.pk]}  # the description can be emptied

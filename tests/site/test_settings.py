@@ -45,7 +45,7 @@ def test_every_setting_stands_in_the_documentation() -> None:
 
 def test_only_the_environment_module_and_the_home_of_transient_databases_read_the_environment() -> None:
     # manage.py, asgi.py name the settings module; a transient database is handed to child processes.
-    allowed = {"manage.py", "parlant_site/asgi.py", "parlant_site/databases.py"}
+    allowed = {"manage.py", "parlant_site/environment.py", "parlant_site/asgi.py", "parlant_site/databases.py"}
     readers = {
         str(path.relative_to(ROOT))
         for folder in ("parlant_site", "customers", "sessions_app", "tags")

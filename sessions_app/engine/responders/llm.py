@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 from collections.abc import Sequence
 from time import monotonic
@@ -67,7 +66,7 @@ async def respond(turn: Turn, agent: Agent) -> Reply:
         return await on_lane(_nothing_fits, turn.conversation, agent)
     client = AsyncOpenAI(
         base_url=agent.llm_base_url or settings.PARLANT_LLM_BASE_URL or None,
-        api_key=os.environ.get(agent.llm_key_variable, "") or settings.PARLANT_LLM_API_KEY or "none",
+        api_key=_key_of(agent) or "none",
         timeout=settings.PARLANT_LLM_TIMEOUT,
         max_retries=settings.PARLANT_LLM_RETRIES,  # with growing pauses in between
     )
@@ -102,6 +101,13 @@ def readable(error: Exception, name: str, agent: Agent) -> str:
     if isinstance(error, UnexpectedModelBehavior):
         return "The language model answered with something that is no answer"
     return "The language model cannot be asked: the settings are incomplete"
+
+
+def _key_of(agent: Agent) -> str:
+    """Answer the key; the common one goes to the common server alone, to none that is written into an agent."""
+    if agent.llm_key_variable:
+        return str(settings.PARLANT_LLM_API_KEYS.get(agent.llm_key_variable, ""))
+    return "" if agent.llm_base_url else str(settings.PARLANT_LLM_API_KEY)
 
 
 def _canned_for(conversation: Conversation, agent: Agent) -> list[Found]:
