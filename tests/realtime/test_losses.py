@@ -9,10 +9,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from django.db import connection
 from django.db.models import F
 
 from parlant_site.common.lanes import on_lane
@@ -189,16 +191,26 @@ async def test_the_net_wakes_those_who_watch_all_once_for_each_change(database: 
         assert await on_lane(net.stale) == [second.pk]
 
 
-async def test_the_net_wakes_only_those_who_do_not_know_yet(database: None) -> None:
+@pytest.fixture
+def look() -> Iterator[Callable[[SafetyNet], Awaitable[None]]]:
+    """Let a net look on a thread of its own, as it does: a connection is not told of its own commits."""
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda net: asyncio.get_running_loop().run_in_executor(thread, net.look)
+        thread.submit(lambda: connection.close()).result()
+
+
+async def test_the_net_wakes_only_those_who_do_not_know_yet(
+    database: None, look: Callable[[SafetyNet], Awaitable[None]]
+) -> None:
     net = SafetyNet()
     session = await on_lane(open_session)
     with feed.watch(session.pk) as subscription:
         subscription.revision = (await on_lane(read_page, session.pk, 0)).revision
-        await on_lane(net.look)
+        await look(net)
         await asyncio.sleep(0)
         assert subscription.watch.version == 0
         await on_lane(Session.objects.filter(pk=session.pk).update, revision=F("revision") + 1)
-        await on_lane(net.look)
+        await look(net)
         assert await subscription.changed(until=asyncio.get_running_loop().time() + 5)
 
 

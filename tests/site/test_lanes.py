@@ -101,7 +101,7 @@ async def test_who_waits_holds_no_lane() -> None:
 
 
 @pytest.mark.parametrize("left_over", [False, True])
-async def test_what_a_request_left_running_reads_on_a_lane(left_over: bool) -> None:
+async def test_what_a_request_left_running_reads_on_a_lane(database: None, left_over: bool) -> None:
     lanes = Lanes(1, name="test")
     ended = asyncio.Event()
     tasks = []
