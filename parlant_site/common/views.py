@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from parlant_site.common.bodies import json_body
-from parlant_site.common.errors import NotFound
+from parlant_site.common.errors import NotFound, Refusal
+from parlant_site.common.json import JSONValue
 from parlant_site.common.models import Identified
 from parlant_site.common.pagination import Page, PageQuery, cut
 from parlant_site.common.permissions import Restricted
@@ -35,7 +37,19 @@ class ContractViewSet(Restricted, GenericViewSet[Any]):
 
     def body(self, serializer: type[Input]) -> dict[str, Any]:
         """Answer the validated body; BadInput otherwise."""
-        return serializer.read(json_body(self.request))
+        return serializer.read(self.sent)
+
+    @cached_property
+    def sent(self) -> dict[str, JSONValue]:
+        """What was sent, parsed once: the policy and the action both ask. BadInput when it is no JSON object."""
+        return json_body(self.request)
+
+    def peek(self) -> dict[str, JSONValue] | None:
+        """Answer what was sent; None when it cannot be used: the action refuses it with its reason a moment later."""
+        try:
+            return self.sent
+        except Refusal:
+            return None
 
     def query(self, serializer: type[Input]) -> dict[str, Any]:
         """Answer the validated query parameters (the last of each name); BadInput otherwise."""

@@ -9,8 +9,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from parlant_site.common.bodies import json_body
-from parlant_site.common.errors import NotFound, Refusal
+from parlant_site.common.errors import NotFound
 from parlant_site.common.schema import STREAM, answers
 from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
@@ -50,22 +49,16 @@ class EventViewSet(ContractViewSet):
         """Answer the scope; besides listing, anonymous callers may post what customers say."""
         if getattr(self, "action", None) != "create":
             return super().public_scope()
-        try:
-            body = json_body(self.request)
-        except Refusal:
-            return "post_message"  # refused with its reason a moment later
-        said = body.get("kind") == Kind.MESSAGE and body.get("source") == Source.CUSTOMER
+        body = self.peek()
+        said = body is None or (body.get("kind") == Kind.MESSAGE and body.get("source") == Source.CUSTOMER)
         return "post_message" if said else None
 
     def needed(self) -> str | None:
         """Answer the permission: to speak to a customer as a human, or under the agent's name, is one of its own."""
         if getattr(self, "action", None) != "create":
             return super().needed()
-        try:
-            body = json_body(self.request)
-        except Refusal:
-            return super().needed()
-        if body.get("kind") != Kind.MESSAGE:
+        body = self.peek()
+        if body is None or body.get("kind") != Kind.MESSAGE:
             return super().needed()
         return {
             Source.HUMAN_AGENT.value: "sessions_app.reply",

@@ -7,8 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.models import GUEST_ID, Customer
-from parlant_site.common.bodies import json_body
-from parlant_site.common.errors import Refusal
 from parlant_site.common.pagination import PageQuery, page_of
 from parlant_site.common.schema import answers
 from parlant_site.common.serializers import MetadataPatch
@@ -39,20 +37,14 @@ class SessionViewSet(ContractViewSet):
         """Answer the scope; besides reading, anonymous callers may open sessions of the guest."""
         if getattr(self, "action", None) != "create":
             return super().public_scope()
-        try:
-            body = json_body(self.request)
-        except Refusal:
-            return "open_session"  # refused with its reason a moment later
-        return "open_session" if body.get("customer_id") in (None, GUEST_ID) else None
+        body = self.peek()
+        return "open_session" if body is None or body.get("customer_id") in (None, GUEST_ID) else None
 
     def needed(self) -> str | None:
         """Answer the permission; to change the mode alone is to take over or to hand back."""
         if getattr(self, "action", None) != "partial_update":
             return super().needed()
-        try:
-            changes = {name for name, value in json_body(self.request).items() if value is not None}
-        except Refusal:
-            return super().needed()
+        changes = {name for name, value in (self.peek() or {}).items() if value is not None}
         return "sessions_app.take_over" if changes == {"mode"} else super().needed()
 
     @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(SessionBody, "Session")))
