@@ -66,7 +66,7 @@ FIELDS = {
         Field("id", "id", "id", Kind.TEXT, _IDENTITY, Changed.PROFILE),
         Field("name", "name", "name", Kind.TEXT, _IDENTITY, Changed.PROFILE),
         Field("creation_utc", "created", "created", Kind.MOMENT, _IDENTITY, Changed.PROFILE),
-        Field("tags", "tag", "tag", Kind.TAGS, "Tags", Changed.TAGS),
+        Field("tags", "tag", "tags", Kind.TAGS, "Tags", Changed.TAGS),
         _seen("last_seen", "seen", "last seen"),
         _seen("first_seen", "first_seen", "first seen"),
         _seen("last_message_utc", "last_message", "last message"),
@@ -77,7 +77,7 @@ FIELDS = {
         _count("customer_message_count", "customer_messages", "messages of the customer"),
         _count("ai_message_count", "ai_messages", "messages of agents"),
         _count("human_message_count", "human_messages", "messages of humans"),
-        Field("segments", "segment", "segment", Kind.SEGMENTS, "Segments", Changed.SEGMENTS),
+        Field("segments", "segment", "segments", Kind.SEGMENTS, "Segments", Changed.SEGMENTS),
     )
 }
 BY_TEXT = {field.text: field for field in FIELDS.values()}

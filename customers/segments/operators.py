@@ -72,9 +72,9 @@ OPERATORS = {
         Operator("moreThanAgo", "more than {} ago", "is longer ago than {}", Shape.LENGTH),
         Operator("this", "this", "is in this", Shape.PERIOD),
         Operator("last", "last", "is in the last", Shape.PERIOD),
-        Operator("any", "any", "is any of", Shape.NAMES),
-        Operator("all", "all", "is all of", Shape.NAMES),
-        Operator("none", "none", "is not any of", Shape.NAMES, "any"),
+        Operator("any", "any", "include any of", Shape.NAMES),
+        Operator("all", "all", "include all of", Shape.NAMES),
+        Operator("none", "none", "include none of", Shape.NAMES, "any"),
     )
 }
 
