@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
@@ -13,6 +14,7 @@ from rest_framework import serializers
 
 from parlant_site.common.filters import TextFilter
 from parlant_site.common.serializers import Query, Text, Whole
+from sessions_app.canned_responses import CannedResponse, CannedResponseQuerySet
 from sessions_app.events import Kind, Moderation, Source
 from sessions_app.lines import EVERYTHING, Wanted
 from sessions_app.models import Session
@@ -27,30 +29,40 @@ def _of_customer(rows: Any, customer_id: str) -> SessionQuerySet:
     return SessionQuerySet.of_customer(rows, customer_id)
 
 
-class Labels(forms.Field):
+class AnyTexts(forms.Field):
     """Any texts that a database can keep."""
 
     def validate(self, value: Any) -> None:
         """Refuse NUL characters."""
-        for label in value or []:
-            ProhibitNullCharactersValidator()(label)
+        for text in value or []:
+            ProhibitNullCharactersValidator()(text)
 
 
 @extend_schema_field({"type": "string"})  # of each value
-class LabelsFilter(MultipleChoiceFilter):
-    """A repeated parameter, all of whose values must match."""
+class RepeatedFilter(MultipleChoiceFilter):
+    """A parameter that may be repeated; `narrow(rows, values)` answers the rows that match."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, narrow: Callable[[QuerySet[Any], list[str]], QuerySet[Any]], **options: Any) -> None:
         super().__init__(choices=[], **options)
+        self.narrow = narrow
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        """Answer the sessions with all the labels."""
-        return SessionQuerySet.labelled_all(cast(SessionQuerySet, qs), self.parent.data.getlist("labels"))
+        """Answer the rows that match; all rows when the parameter is absent."""
+        values = self.parent.data.getlist(self.field_name)
+        return self.narrow(qs, values) if values else qs
 
     @property
     def field(self) -> Any:
         """Answer a form field that takes any text: labels are whatever callers made of them."""
-        return Labels(required=False, widget=forms.SelectMultiple)
+        return AnyTexts(required=False, widget=forms.SelectMultiple)
+
+
+def _labelled(rows: Any, labels: list[str]) -> SessionQuerySet:
+    return SessionQuerySet.labelled_all(rows, labels)
+
+
+def _tagged(rows: Any, tag_ids: list[str]) -> CannedResponseQuerySet:
+    return CannedResponseQuerySet.tagged_any(rows, tag_ids)
 
 
 class SessionFilter(FilterSet):
@@ -58,10 +70,20 @@ class SessionFilter(FilterSet):
 
     agent_id = TextFilter(_of_agent)
     customer_id = TextFilter(_of_customer)
-    labels = LabelsFilter(help_text="Repeated; all must match")
+    labels = RepeatedFilter(_labelled, help_text="Repeated; all must match")
 
     class Meta:
         model = Session
+        fields: list[str] = []
+
+
+class CannedResponseFilter(FilterSet):
+    """Which canned responses to list."""
+
+    tags = RepeatedFilter(_tagged, help_text="Ids of tags; repeated: any of them")
+
+    class Meta:
+        model = CannedResponse
         fields: list[str] = []
 
 

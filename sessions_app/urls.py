@@ -1,14 +1,16 @@
-"""Paths of agents, sessions and events."""
+"""Paths of agents, canned responses, sessions and events."""
 
 from django.urls import path
 
 from parlant_site.common.routing import collection
 from sessions_app.views.agents import AgentViewSet
+from sessions_app.views.canned_responses import CannedResponseViewSet
 from sessions_app.views.events import EventViewSet
 from sessions_app.views.sessions import SessionViewSet
 
 urlpatterns = [
     *collection("agents", AgentViewSet),
+    *collection("canned_responses", CannedResponseViewSet),
     *collection("sessions", SessionViewSet),
     path(
         "sessions/<str:session_id>/events",

@@ -28,6 +28,7 @@ PAGES = {
     "customer": "customers_customer",
     "tag": "tags_tag",
     "agent": "sessions_app_agent",
+    "cannedresponse": "sessions_app_cannedresponse",
     "session": "sessions_app_session",
     "segment": "customers_segment",
     "user": "auth_user",

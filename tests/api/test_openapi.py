@@ -26,6 +26,8 @@ METHODS = {
     "/tags/{id}": {"get", "patch", "delete"},
     "/agents": {"get", "post"},
     "/agents/{id}": {"get", "patch", "delete"},
+    "/canned_responses": {"get", "post"},
+    "/canned_responses/{id}": {"get", "patch", "delete"},
     "/sessions": {"get", "post", "delete"},
     "/sessions/{id}": {"get", "patch", "delete"},
     "/sessions/{session_id}/events": {"get", "post", "delete"},
@@ -42,6 +44,9 @@ def test_the_document_names_every_call_of_the_contract(http: httpx.Client) -> No
         for method in methods:
             assert {"413", "422", "429"} <= set(operations[method]["responses"])
     assert document["paths"]["/customers"]["post"]["summary"] == "Register a customer"
+    response = document["components"]["schemas"]["CannedResponseBody"]
+    assert set(response["required"]) >= {"value", "fields", "signals", "field_dependencies", "purpose", "enabled"}
+    assert "not known is not said" in response["properties"]["value"]["description"]
     assert all(operation["summary"] for each in document["paths"].values() for operation in each.values())
     ids = [operation["operationId"] for each in document["paths"].values() for operation in each.values()]
     assert len(ids) == len(set(ids))

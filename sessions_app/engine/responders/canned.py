@@ -8,7 +8,6 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Max
 
 from sessions_app.engine import templates
 from sessions_app.engine.conversation import Conversation, text_of
@@ -17,7 +16,7 @@ from sessions_app.engine.ranking import Ranker
 from sessions_app.engine.replies import Reply
 from sessions_app.engine.small_talk import SMALL_TALK
 from sessions_app.events import Purpose, Rationale
-from sessions_app.models import Agent, CannedResponse, CannedResponseTag
+from sessions_app.models import Agent, CannedResponse
 
 PURPOSE_OF = {Rationale.BUY_TIME: Purpose.BUY_TIME, Rationale.FOLLOW_UP: Purpose.FOLLOW_UP}
 # A question may be spread over so many messages.
@@ -62,13 +61,12 @@ class Library:
 
     def refresh(self) -> None:
         """Read the canned responses again if any was added, changed or deleted; on a lane."""
-        changed = CannedResponse.objects.aggregate(Count("pk"), Max("changed_utc"))
-        linked = CannedResponseTag.objects.aggregate(Count("pk"), Max("pk"))
-        version = (*changed.values(), *linked.values())
+        version = CannedResponse.objects.version()
         with self._lock:
             if version == self._version:
                 return
-            self.candidates = [_candidate(row) for row in CannedResponse.objects.prefetch_related("tag_links")]
+            usable = CannedResponse.objects.filter(enabled=True).prefetch_related("tag_links")
+            self.candidates = [_candidate(row) for row in usable]
             self.candidates += [
                 Candidate(one.id, one.value, one.purpose, one.signals, hands_over=one.hands_over, is_small_talk=True)
                 for one in SMALL_TALK
