@@ -5,6 +5,7 @@ from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.db.models.signals import post_migrate, pre_delete
 
+from customers import searching
 from customers.segments.sqlite_functions import register
 
 
@@ -21,6 +22,7 @@ class CustomersConfig(AppConfig):
         post_migrate.connect(_keep_guest, sender=self)
         pre_delete.connect(_look_again_at_bearers, sender="tags.Tag")
         connection_created.connect(register)
+        connection_created.connect(searching.register)
         from customers.jobs import bulk, undoing  # noqa: F401
         from customers.jobs.starting import on_queued
         from customers.jobs.worker import worker

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 
+from parlant_site.common.personal import sight
+
 if TYPE_CHECKING:
     pass
 
@@ -29,8 +31,11 @@ class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-define
         return matching
 
     def search(self, words: str) -> CustomerQuerySet:
-        """Answer those whose id, name or metadata text contains every one of the words, whatever their case."""
+        """Answer those whose id, name or metadata text contains every one of the words, whatever their case.
+
+        Nobody finds by values that are masked for her.
+        """
         from customers.searching import matching
 
         parts = words.split()
-        return matching(self, parts) if parts else self
+        return matching(self, parts, hidden=sight().hidden) if parts else self

@@ -6,7 +6,16 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from customers.models import NAME_LENGTH
+from parlant_site.common.personal import sight
 from parlant_site.common.serializers import Id, Input, Instant, TagsPatch, Text, TextMap, TextMetadataPatch, Words
+
+
+class ShownMetadata(serializers.DictField):
+    """Metadata as the caller may see it."""
+
+    def to_representation(self, value: Any) -> dict[str, Any]:
+        """Answer the metadata, personal values masked for those who may not see them."""
+        return sight().metadata(value)
 
 
 class CustomerBody(serializers.Serializer[Any]):
@@ -15,7 +24,7 @@ class CustomerBody(serializers.Serializer[Any]):
     id = serializers.CharField()
     creation_utc = Instant()
     name = serializers.CharField()
-    metadata = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    metadata = ShownMetadata(child=serializers.CharField(allow_blank=True))
     tags = serializers.ListField(child=serializers.CharField(), source="tag_ids")
 
 

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from customers.models import GUEST_ID, Customer
 from customers.serializers import CustomerBody, CustomerChange, NewCustomer
 from parlant_site.common.pagination import PageQuery, page_of
+from parlant_site.common.personal import sight
 from parlant_site.common.schema import answers
 from parlant_site.common.serializers import TextMetadataPatch
 from parlant_site.common.views import ContractViewSet
@@ -51,9 +52,11 @@ class CustomerViewSet(ContractViewSet):
         """Change a customer, all or nothing; 404 for an unknown tag and for one to remove that she does not bear."""
         customer = self.find(Customer.objects.all(), id)
         given = self.body(CustomerChange)
+        changes = TextMetadataPatch.changes(given.get("metadata"))
+        changes["set_metadata"] = sight().without_masks(changes["set_metadata"])
         customer.amend(
             name=given.get("name"),
-            **TextMetadataPatch.changes(given.get("metadata")),
+            **changes,
             **given.get("tags", {}),
         )
         return Response(CustomerBody(customer).data)

@@ -1,13 +1,19 @@
 """Running manage.py commands: what a person can mend is said in a sentence, not in a traceback."""
 
+import getpass
 import logging
+import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import Error, OperationalError
 
+from parlant_site.common.acting import Channel, acting
+
 INTERRUPTED = 130
+SERVERS = {"serve", "runserver", "run_agents"}
 
 
 def run(arguments: list[str]) -> int:
@@ -15,7 +21,8 @@ def run(arguments: list[str]) -> int:
     # The pool repeats every failed connection as a warning; the error that ends the command says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
-        execute_from_command_line(arguments)
+        with _acting(arguments[1:2]):
+            execute_from_command_line(arguments)
     except ImproperlyConfigured as error:
         return _refuse(f"The settings are wrong.\n{error}", error, arguments)
     except Error as error:
@@ -26,6 +33,17 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+def _acting(command: list[str]) -> AbstractContextManager[object]:
+    """Let the audit say that whoever is signed in to the machine typed a command; servers act for others."""
+    if command and command[0] in SERVERS:
+        return nullcontext()
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container may run under a number that has no name
+        name = str(os.getuid())
+    return acting(channel=Channel.COMMAND, name=name)
 
 
 def _what_the_database_lacks(error: Error) -> str | None:

@@ -98,6 +98,11 @@ class Environment(BaseSettings):
         description="Largest body of a request to the admin, where operators upload files to import, in bytes, 1024 to "
         "1099511627776.",
     )
+    pii_keys: Words = Field(
+        [],
+        description="Metadata keys whose values are personal, separated by commas (`email,phone`): masked for users "
+        "without the permission to see personal data.",
+    )
     token_days: int = Field(365, ge=1, le=36500, description="Days after which a new API token expires, 1 to 36500.")
     channel_layer_url: str = Field(
         "",
@@ -169,7 +174,7 @@ class Environment(BaseSettings):
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
 
-    @field_validator("allowed_hosts", "cors_origins", "csrf_trusted_origins", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "csrf_trusted_origins", "pii_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value

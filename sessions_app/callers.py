@@ -23,6 +23,7 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 from django.urls import resolve
 
+from parlant_site.common.acting import Channel, acting
 from parlant_site.common.json import JSONValue
 from parlant_site.common.lanes import Scope, on_lane
 from parlant_site.common.permissions import is_closed
@@ -80,8 +81,9 @@ class Caller:
         request = self._request(method, path, query, body)
         view, arguments, named = resolve(path)
         try:
-            response = view(request, *arguments, **named)
-            response.render()
+            with acting(channel=Channel.WEBSOCKET, request=request):
+                response = view(request, *arguments, **named)
+                response.render()
         except Exception:
             logger.exception("%s %s failed", method, path)
             return Answer(500, {"detail": "Internal Server Error"})

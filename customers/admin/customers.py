@@ -25,6 +25,7 @@ from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import NOTHING, ago, badge, chips, list_of, named, number, page_of
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
+from parlant_site.common.personal import sight
 
 
 @admin.register(Customer)
@@ -88,7 +89,9 @@ class CustomerAdmin(ConsoleAdmin):
     @admin.display(description=_("Metadata"))
     def metadata_table(self, customer: Customer) -> SafeString:
         """Answer the metadata for those who may only look."""
-        rows = format_html_join("", '<dt dir="auto">{}</dt><dd dir="auto">{}</dd>', customer.metadata.items())
+        rows = format_html_join(
+            "", '<dt dir="auto">{}</dt><dd dir="auto">{}</dd>', sight().metadata(customer.metadata).items()
+        )
         return format_html('<dl class="facts">{}</dl>', rows) if customer.metadata else NOTHING
 
     def _name(self, customer: Customer) -> SafeString:
@@ -150,7 +153,7 @@ class CustomerAdmin(ConsoleAdmin):
 
 def _value_of(key: str) -> Any:
     def show(customer: Customer) -> Any:
-        value = customer.metadata.get(key)
+        value = sight().value(key, customer.metadata.get(key))
         return NOTHING if value is None else format_html('<span class="value" dir="auto">{}</span>', value)
 
     return show

@@ -13,6 +13,7 @@ from customers.models import NAME_LENGTH, Customer
 from customers.serializers import NewCustomer
 from parlant_site.common.console.forms import ContractForm
 from parlant_site.common.models import ID_LENGTH
+from parlant_site.common.personal import sight
 from tags.models import Tag
 
 
@@ -57,12 +58,25 @@ class CustomerForm(ContractForm):
             return
         del self.fields["id"]
         borne = self.instance.tag_ids()
+        if masked := [key for key in self.instance.metadata if sight().hides(key)]:
+            self.fields["metadata"].help_text = _("Personal, and hidden from you: %s.") % ", ".join(masked)
         self.initial = {
             **self.initial,
-            "metadata": self.instance.metadata,
+            "metadata": self._seen(self.instance.metadata),
             "tags": borne,
             "tags_shown": json.dumps(borne),
         }
+
+    def clean_metadata(self) -> dict[str, str]:
+        """Refuse keys whose values this operator may not see: she would write over them blindly."""
+        given: dict[str, str] = self.cleaned_data["metadata"]
+        if masked := [key for key in given if sight().hides(key)]:
+            raise forms.ValidationError(_("Personal data, which you may not see or change: %s.") % ", ".join(masked))
+        return given
+
+    @staticmethod
+    def _seen(metadata: dict[str, str]) -> dict[str, str]:
+        return {key: value for key, value in metadata.items() if not sight().hides(key)}
 
     def given(self) -> dict[str, Any]:
         """Answer what the API would have been sent; an empty id is none."""

@@ -13,6 +13,7 @@ from customers.models import Customer
 from customers.selection import Selection
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue, UnusableJSON, check
+from parlant_site.common.personal import Sight, personal_keys
 from tags.models import Tag
 
 CHUNK = 500
@@ -133,7 +134,8 @@ class SetMetadata(BulkChange):
     @classmethod
     def describe(cls, parameters: Mapping[str, Any]) -> str:
         """Answer the title."""
-        return "Set " + ", ".join(f"{key} = {value}" for key, value in parameters["set"].items())
+        shown = Sight(personal_keys()).metadata(parameters["set"])
+        return "Set " + ", ".join(f"{key} = {value}" for key, value in shown.items())
 
     @classmethod
     def change(cls, parameters: Mapping[str, Any]) -> Change:

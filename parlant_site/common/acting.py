@@ -62,9 +62,11 @@ def current() -> Acting:
 
 
 @contextmanager
-def acting(*, channel: Channel, user: Any = None, name: str = "", job_id: str | None = None) -> Iterator[Acting]:
-    """Let changes inside the block be recorded as those of a user (or a name) through a channel."""
-    who = Acting(channel, known_user=user, known_name=name, job_id=job_id)
+def acting(
+    *, channel: Channel, user: Any = None, name: str = "", job_id: str | None = None, request: Any = None
+) -> Iterator[Acting]:
+    """Let changes inside the block be recorded as those of a user (a name, a request's user) through a channel."""
+    who = Acting(channel, known_user=user, known_name=name, job_id=job_id, request=request)
     token = _current.set(who)
     try:
         yield who

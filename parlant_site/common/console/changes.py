@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parlant_site.common.audit import AuditEntry
+from parlant_site.common.personal import sight
 
 LONGEST = 120
 
@@ -22,8 +23,8 @@ class Change:
 
 
 def changes_of(entry: AuditEntry, tag_names: Mapping[str, str]) -> list[Change]:
-    """Answer what differs, a line for each field, metadata key and tag."""
-    before, after = entry.before or {}, entry.after or {}
+    """Answer what differs, a line for each field, metadata key and tag, as who asks may see it."""
+    before, after = (sight().anywhere(values or {}) for values in (entry.before, entry.after))
     made = []
     for field in dict.fromkeys([*before, *after]):
         old, new = before.get(field), after.get(field)

@@ -1,0 +1,139 @@
+"""Personal values are masked for whoever lacks view_pii, wherever metadata are shown or looked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from knox.models import AuthToken
+
+from customers.models import Customer
+from parlant_site.common.acting import Channel, acting
+from parlant_site.common.audit import AuditEntry
+from parlant_site.common.personal import ALL, MASK, sight
+from tests.admin.pages import metadata_fields, text_of
+from tests.data.test_roles import user_in
+
+SECRET = "ada@lovelace.example"
+
+
+@pytest.fixture(autouse=True)
+def ada(db: None, settings: Any) -> Customer:
+    settings.PARLANT_POLICY = "production"
+    settings.PARLANT_PII_KEYS = ["email", "phone", 'a "quoted" key']
+    with acting(channel=Channel.REST):
+        ada = Customer.register(id="ada", name="Ada", metadata={"plan": "pro", "email": "old@lovelace.example"})
+        return ada.amend(set_metadata={"email": SECRET, 'a "quoted" key': "quaint"})
+
+
+def admin_of(role: str, *more: str) -> Client:
+    from django.contrib.auth.models import Permission
+
+    user = user_in(role)
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename__in=more))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def api_of(role: str, *more: str) -> Client:
+    client = admin_of(role, *more)
+    user_id = int(client.session["_auth_user_id"])
+    from django.contrib.auth.models import User
+
+    _, token = AuthToken.objects.create(User.objects.get(pk=user_id))
+    return Client(headers={"Authorization": f"Bearer {token}"})
+
+
+PAGES = [
+    "/admin/customers/customer/?columns=1&key=email&key=plan",
+    "/admin/customers/customer/ada/change/",
+    "/admin/customers/customer/ada/timeline/",
+    "/admin/parlant_site/auditentry/",
+]
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_pages_show_masks_to_those_without_the_permission(url: str) -> None:
+    masked = admin_of("Viewer", "view_auditentry").get(url, follow=True)
+    assert masked.status_code == 200
+    assert "lovelace.example" not in masked.content.decode()
+    assert "quaint" not in masked.content.decode()
+    assert MASK in masked.content.decode()
+    assert "pro" in text_of(masked.content)
+    seen = admin_of("Data steward").get(url, follow=True)
+    assert SECRET in seen.content.decode()
+    assert MASK not in seen.content.decode()
+
+
+def test_rest_shows_masks_to_those_without_the_permission() -> None:
+    viewer, operator = api_of("Viewer"), api_of("Operator")
+    assert viewer.get("/customers/ada").json()["metadata"] == {"plan": "pro", "email": MASK, 'a "quoted" key': MASK}
+    assert SECRET not in viewer.get("/customers").content.decode()
+    assert operator.get("/customers/ada").json()["metadata"]["email"] == SECRET
+
+
+@pytest.mark.parametrize("word", ["lovelace", SECRET, "quaint", "old@"])
+def test_nobody_finds_by_what_is_masked_for_her(word: str) -> None:
+    url = "/admin/customers/customer/"
+    assert not admin_of("Viewer").get(url, {"q": word}).context["listing"].page.rows
+    found = admin_of("Operator").get(url, {"q": word}).context["listing"].page.rows
+    assert [row.pk for row in found] == ([] if word == "old@" else ["ada"])
+
+
+@pytest.mark.parametrize("word", ["ada", "PRO", "plan", "Ada pro"])
+def test_what_is_not_masked_is_found_as_ever(word: str) -> None:
+    found = admin_of("Viewer").get("/admin/customers/customer/", {"q": word}).context["listing"].page.rows
+    assert [row.pk for row in found] == ["ada"]
+
+
+def test_a_mask_that_is_sent_back_does_not_overwrite_what_it_stood_for() -> None:
+    editor = api_of("Viewer", "change_customer")
+    read = editor.get("/customers/ada").json()["metadata"]
+    body = {"metadata": {"set": {**read, "plan": "free"}}}
+    answer = editor.patch("/customers/ada", body, content_type="application/json")
+    assert answer.status_code == 200
+    assert answer.json()["metadata"]["email"] == MASK
+    assert Customer.objects.get(pk="ada").metadata == {"plan": "free", "email": SECRET, 'a "quoted" key': "quaint"}
+
+
+def test_the_form_neither_shows_nor_loses_nor_overwrites_personal_values() -> None:
+    editor = admin_of("Viewer", "change_customer")
+    url = "/admin/customers/customer/ada/change/"
+    page = editor.get(url)
+    assert SECRET not in page.content.decode()
+    assert "email" in text_of(page.content)
+    shown = page.context["adminform"].form["metadata"].value()
+    assert shown == {"plan": "pro"}
+    sent = {"name": "Ada L.", "tags_shown": "[]", **metadata_fields([("plan", "free")], shown='{"plan": "pro"}')}
+    assert editor.post(url, sent).status_code == 302
+    assert Customer.objects.get(pk="ada").metadata["email"] == SECRET
+    assert Customer.objects.get(pk="ada").metadata["plan"] == "free"
+    sent = {**sent, **metadata_fields([("plan", "free"), ("email", "mine")], shown='{"plan": "free"}')}
+    assert editor.post(url, sent).status_code == 200
+    assert Customer.objects.get(pk="ada").metadata["email"] == SECRET
+
+
+def test_the_system_and_its_commands_see_all_and_who_is_unknown_sees_masks() -> None:
+    assert sight() == ALL
+    with acting(channel=Channel.COMMAND, name="root"):
+        assert sight() == ALL
+    for channel in (Channel.REST, Channel.WEBSOCKET, Channel.ADMIN):
+        with acting(channel=channel):
+            assert sight().metadata({"email": "a", "plan": "b"}) == {"email": MASK, "plan": "b"}
+    with acting(channel=Channel.ADMIN, user=user_in("Operator")):
+        assert sight() == ALL
+
+
+def test_under_the_open_policy_the_api_shows_everything(settings: Any) -> None:
+    settings.PARLANT_POLICY = "development"
+    assert Client().get("/customers/ada").json()["metadata"]["email"] == SECRET
+
+
+def test_the_audit_keeps_what_it_masks() -> None:
+    entry = AuditEntry.objects.about("customer", "ada").first()
+    assert entry is not None
+    assert (entry.after or {})["metadata"]["email"] == SECRET
