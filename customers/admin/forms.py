@@ -29,6 +29,15 @@ class TagChoice(forms.ModelMultipleChoiceField):
         )
 
 
+def tags_shown(text: str) -> set[str]:
+    """Answer the ids of the tags that the page had shown as chosen, from its hidden field."""
+    try:
+        shown = json.loads(text or "[]")
+    except ValueError:
+        return set()
+    return {key for key in shown if isinstance(key, str)} if isinstance(shown, list) else set()
+
+
 class CustomerForm(ContractForm):
     """Register or change a customer.
 
@@ -97,20 +106,13 @@ class CustomerForm(ContractForm):
         customer: Customer = self.instance
         metadata_shown = json.loads(self["metadata"].data.shown or "{}")
         wanted = {tag.pk for tag in data["tags"]}
-        tags_shown = self._tags_shown()
+        shown = tags_shown(data["tags_shown"])
         # Somebody else may have taken a tag off, or deleted it, since the page was shown.
-        leaving = (tags_shown - wanted) & set(customer.tag_links.values_list("tag_id", flat=True))
+        leaving = (shown - wanted) & set(customer.tag_links.values_list("tag_id", flat=True))
         return customer.amend(
             name=data["name"] if "name" in self.changed_data else None,
             set_metadata={k: v for k, v in data["metadata"].items() if metadata_shown.get(k) != v},
             unset_metadata=[key for key in metadata_shown if key not in data["metadata"]],
-            add_tags=sorted(wanted - tags_shown),
+            add_tags=sorted(wanted - shown),
             remove_tags=sorted(leaving),
         )
-
-    def _tags_shown(self) -> set[str]:
-        try:
-            shown = json.loads(self.cleaned_data["tags_shown"] or "[]")
-        except ValueError:
-            return set()
-        return {key for key in shown if isinstance(key, str)} if isinstance(shown, list) else set()

@@ -34,6 +34,9 @@ PAGES = {
     "user": "auth_user",
 }
 
+# Of kinds that are more than one word.
+NAMES = {"cannedresponse": "canned response"}
+
 
 class ActFilter(Filter):
     """Entries by what was done."""
@@ -56,7 +59,7 @@ class KindFilter(Filter):
 
     def choices(self) -> Sequence[tuple[str, Any]]:
         """Answer the kinds that have pages."""
-        return [(kind, kind.capitalize()) for kind in PAGES]
+        return [(kind, NAMES.get(kind, kind).capitalize()) for kind in PAGES]
 
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Answer the entries on such objects."""
@@ -180,4 +183,5 @@ def _object(entry: AuditEntry) -> Any:
     except NoReverseMatch:
         shown = format_html('<bdi class="name">{}</bdi>', name)
     about = list_of("parlant_site_auditentry", kind=entry.kind, object=entry.object_id)
-    return format_html('{}<a class="key" href="{}">{} {}</a>', shown, about, entry.kind, entry.object_id)
+    kind = NAMES.get(entry.kind, entry.kind)
+    return format_html('{}<a class="key" href="{}">{} {}</a>', shown, about, kind, entry.object_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from sessions_app.engine.lanes import on_lane
 from sessions_app.engine.ranking import Ranker
 from sessions_app.engine.replies import Reply
 from sessions_app.engine.small_talk import SMALL_TALK
+from sessions_app.engine.wording import Candidate, bearing_of, candidate_of, render, values_for
 from sessions_app.events import Purpose, Rationale
 from sessions_app.models import Agent, CannedResponse
 
@@ -25,20 +25,6 @@ MESSAGES = 3
 CLEARLY = 0.8
 # What is said to a message that moderation flagged.
 NOT_TO_BE_ANSWERED = "I am sorry, I cannot answer that message."
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Something that may be said."""
-
-    id: str
-    value: str
-    purpose: str
-    signals: tuple[str, ...]
-    tags: frozenset[str] = frozenset()
-    needs: tuple[str, ...] = ()
-    hands_over: bool = False
-    is_small_talk: bool = False
 
 
 class Found(NamedTuple):
@@ -66,7 +52,7 @@ class Library:
             if version == self._version:
                 return
             usable = CannedResponse.objects.filter(enabled=True).prefetch_related("tag_links")
-            self.candidates = [_candidate(row) for row in usable]
+            self.candidates = [candidate_of(row) for row in usable]
             self.candidates += [
                 Candidate(one.id, one.value, one.purpose, one.signals, hands_over=one.hands_over, is_small_talk=True)
                 for one in SMALL_TALK
@@ -99,60 +85,6 @@ class Library:
 LIBRARY = Library()
 
 
-def _candidate(row: CannedResponse) -> Candidate:
-    signals = tuple(signal for signal in row.signals if isinstance(signal, str) and signal.strip())
-    needs = tuple(name for name in row.field_dependencies if isinstance(name, str))
-    return Candidate(row.pk, row.value, row.purpose, signals, frozenset(row.tag_ids()), needs)
-
-
-def values_for(conversation: Conversation, agent: Agent, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Answer what templates may name.
-
-    customer {id, name, first_name, is_known, metadata, tags, segments}, session {id, title, metadata, labels}, agent
-    {id, name, description}, std.customer.name and std.agent.name, and every key of the customer's and the session's
-    metadata and of what tools answered as canned response fields.
-    """
-    customer, session = conversation.customer, conversation.session
-    name = customer.name if customer else conversation.session.customer_ref
-    metadata = dict(customer.metadata) if customer else {}
-    speaker = {"id": agent.pk, "name": agent.name, "description": agent.description or ""}
-    person = {
-        "id": session.customer_ref,
-        "name": name,
-        "first_name": name.split()[0] if name.split() else name,
-        "is_known": customer is not None and not customer.is_guest,
-        "metadata": metadata,
-        "tags": sorted(conversation.tags.values()),
-        "segments": list(conversation.segments),
-    }
-    return {
-        **metadata,
-        **session.metadata,
-        **(fields or {}),
-        "customer": person,
-        "session": {
-            "id": session.pk,
-            "title": session.title or "",
-            "metadata": session.metadata,
-            "labels": conversation.labels,
-        },
-        "agent": speaker,
-        "std": {"customer": {"name": name}, "agent": {"name": agent.name}},
-    }
-
-
-def render(candidate: Candidate, values: Mapping[str, Any], bearing: Collection[str]) -> str | None:
-    """Answer the text, or None when it must not or cannot be said to this customer."""
-    if candidate.tags and candidate.tags.isdisjoint(bearing):
-        return None
-    if any(values.get(name) in (None, "") for name in candidate.needs):
-        return None
-    try:
-        return templates.render(candidate.value, values)
-    except templates.Unusable:
-        return None
-
-
 def find(
     conversation: Conversation, agent: Agent, texts: Collection[str], fields: Mapping[str, Any] | None = None
 ) -> list[Found]:
@@ -167,11 +99,6 @@ def find(
             if (rendered := render(candidate, values, bearing)) is not None:
                 best[candidate.id] = Found(candidate, rendered, score)
     return sorted(best.values(), key=lambda found: -found.score)
-
-
-def bearing_of(conversation: Conversation, agent: Agent) -> set[str]:
-    """Answer the ids of the tags for which something may be said: the customer's and the agent's."""
-    return {*conversation.tags, *agent.tag_ids()}
 
 
 def on_occasion(conversation: Conversation, agent: Agent, purpose: Purpose) -> tuple[Candidate, str]:
