@@ -26,6 +26,7 @@ class CustomersConfig(AppConfig):
         from customers.jobs import bulk, undoing  # noqa: F401
         from customers.jobs.starting import on_queued
         from customers.jobs.worker import worker
+        from customers.privacy import jobs, traces  # noqa: F401
         from parlant_site.common import lifecycle
 
         on_queued(worker.wake)

@@ -106,6 +106,8 @@ class Customer(Identified):
         customer = cls(name=name, metadata=dict(metadata or {}), stale=sum(Changed))
         if id is not None:
             customer.id = id
+            if CustomerAlias.objects.filter(pk=id).exists():
+                raise CustomerIdTaken(f"A customer with the id {id!r} was merged into another one")
         try:
             with transaction.atomic():
                 customer.save(force_insert=True)
@@ -203,6 +205,22 @@ class Customer(Identified):
         return cls.objects.get(pk=GUEST_ID)
 
     @classmethod
+    def lock_all(cls, ids: Iterable[str]) -> dict[str, Customer]:
+        """Answer those of these customers who exist, locked in order until the transaction ends."""
+        rows = cls.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk")
+        return {customer.pk: customer for customer in rows}
+
+    @classmethod
+    def at(cls, customer_id: str) -> Customer:
+        """Answer the customer of an id, or the one into whom she was merged; NotFound when there is neither."""
+        customer: Customer | None = cls.objects.filter(pk=customer_id).first()
+        if customer is None:
+            customer = cls.objects.filter(aliases=customer_id).first()
+        if customer is None:
+            raise NotFound("Customer", customer_id)
+        return customer
+
+    @classmethod
     def mark_stale(cls, ids: Iterable[str], changed: int) -> None:
         """Say that something of these customers changed, so that their segments are looked at again."""
         cls.objects.filter(pk__in=list(ids)).update(stale=F("stale").bitor(changed))
@@ -244,6 +262,20 @@ class CustomerText(models.Model):
 
 # Models that live in modules of their own, and import from this one.
 from customers.jobs.models import DataJob, JobProblem  # noqa: E402
+from customers.merging.models import CustomerAlias, CustomerMerge  # noqa: E402
+from customers.privacy.models import Erasure  # noqa: E402
 from customers.segments.models import Segment, SegmentMember  # noqa: E402
 
-__all__ = ["Changed", "Customer", "CustomerTag", "CustomerText", "DataJob", "JobProblem", "Segment", "SegmentMember"]
+__all__ = [
+    "Changed",
+    "Customer",
+    "CustomerAlias",
+    "CustomerMerge",
+    "CustomerTag",
+    "CustomerText",
+    "DataJob",
+    "Erasure",
+    "JobProblem",
+    "Segment",
+    "SegmentMember",
+]

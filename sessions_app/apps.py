@@ -10,7 +10,7 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         """Let the feed reach the other processes and agents reply, and end both when the process ends."""
         from parlant_site.common import lifecycle
-        from sessions_app import bridge, feed, safety_net
+        from sessions_app import bridge, feed, privacy, safety_net  # noqa: F401 - privacy registers its part
 
         feed.on_publish(bridge.announce)
         feed.on_watch(bridge.listen)

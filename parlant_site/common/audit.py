@@ -63,9 +63,13 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         """Answer what a data job changed, row by row."""
         return self.filter(job_id=job_id)
 
-    def redact(self) -> int:
-        """Take the personal data out of the entries, for the erasure of a person alone: that something was, stays."""
-        return models.QuerySet.update(self, object_name="", before=None, after=None, redacted=True)
+    def redact(self, *, object_id: str | None = None) -> int:
+        """Take the personal data out of the entries, for the erasure of a person alone: that something was, stays.
+
+        `object_id` is the pseudonym to keep them under, where the id itself may tell who she was.
+        """
+        renamed = {} if object_id is None else {"object_id": object_id}
+        return models.QuerySet.update(self, object_name="", before=None, after=None, redacted=True, **renamed)
 
     def update(self, **_: Any) -> NoReturn:
         """Refuse."""

@@ -1,0 +1,1 @@
+"""Merging of two customers who are one, and undoing it."""

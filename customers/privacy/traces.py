@@ -1,0 +1,170 @@
+"""What the customers' app itself keeps about a customer beside her row: the audit, jobs with their files, merges."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from django.contrib.admin.models import LogEntry
+from django.db.models import Q, QuerySet
+
+from customers.jobs.models import DataJob, JobProblem, State
+from customers.merging.models import CustomerMerge
+from customers.parts import Conversations, Part, Subject, part
+from customers.privacy.scrubbing import Scrubber
+from parlant_site.common.audit import AuditEntry
+from parlant_site.common.personal import sight
+
+FINAL = [State.OK, State.FAILED, State.CANCELLED]
+
+
+@part
+class Audit(Part):
+    """Entries on her: their values go; that something was done, by whom and when, stays, under the pseudonym."""
+
+    name: ClassVar[str] = "audit"
+
+    def bundle(self, subject: Subject) -> dict[str, Any]:
+        """Answer the entries on her, the oldest first."""
+        entries = _audit(subject).order_by("id").iterator(chunk_size=500)
+        return {"audit": (_entry(entry) for entry in entries)}
+
+    def count(self, subject: Subject) -> Counter[str]:
+        """Count the entries, and those that Django's own admin keeps."""
+        return Counter(audit_entries=_audit(subject).count(), admin_log=_admin_log(subject).count())
+
+    def erase(self, subject: Subject, conversations: Conversations) -> Counter[str]:
+        """Take her out of the entries."""
+        logged, _ = _admin_log(subject).delete()
+        return Counter(audit_entries=_audit(subject).redact(object_id=subject.pseudonym), admin_log=logged)
+
+
+@part
+class Merges(Part):
+    """Merges of which she was a part keep what the two were before."""
+
+    name: ClassVar[str] = "merges"
+
+    def bundle(self, subject: Subject) -> dict[str, Any]:
+        """Answer who was merged into her."""
+        merges = _merges(subject).order_by("creation_utc", "id").iterator(chunk_size=100)
+        return {
+            "merges": (
+                {
+                    "at": merge.creation_utc,
+                    "gone": merge.gone_id,
+                    "survivor": merge.survivor_id,
+                    "was": sight().anywhere(merge.gone),
+                    "undone_utc": merge.undone_utc,
+                }
+                for merge in merges
+            )
+        }
+
+    def count(self, subject: Subject) -> Counter[str]:
+        """Count the merges."""
+        return Counter(merges=_merges(subject).count())
+
+    def erase(self, subject: Subject, conversations: Conversations) -> Counter[str]:
+        """Delete the merges: they can no longer be undone."""
+        found = _merges(subject)
+        number = found.count()
+        found.delete()
+        return Counter(merges=number)
+
+
+@part
+class Jobs(Part):
+    """Data jobs name customers in selections, parameters, problems and files."""
+
+    name: ClassVar[str] = "data_jobs"
+
+    def bundle(self, subject: Subject) -> dict[str, Any]:
+        """Answer what jobs could not do for her."""
+        problems = _problems(subject).select_related("job").order_by("id").iterator(chunk_size=500)
+        return {
+            "data_job_problems": (
+                {
+                    "job": problem.job_id,
+                    "title": str(problem.job),
+                    "reason": problem.reason,
+                    "given": sight().anywhere(problem.given),
+                }
+                for problem in problems
+            )
+        }
+
+    def count(self, subject: Subject) -> Counter[str]:
+        """Count the problems; what else names her is found by looking through all jobs, when she is erased."""
+        return Counter(data_job_problems=_problems(subject).count())
+
+    def sweep(self, subjects: Collection[Subject]) -> dict[str, Counter[str]]:
+        """Take these persons out of all jobs, their problems, audit entries and files."""
+        scrubber = Scrubber(subjects)
+        for job in DataJob.objects.order_by("pk").iterator(chunk_size=200):
+            _sweep_job(job, scrubber)
+        held = Q(ref__in=scrubber.ids) | Q(given__isnull=False)
+        for problem in JobProblem.objects.filter(held).iterator(chunk_size=1000):
+            if scrubber.finds(problem.ref, problem.given, problem.reason, sort="data_job_problems"):
+                JobProblem.objects.filter(pk=problem.pk).update(ref="", given=None, reason="Erased")
+        started = AuditEntry.objects.filter(kind__in=["datajob", "segment"])
+        for entry in started.iterator(chunk_size=500):
+            if scrubber.finds(entry.object_name, entry.before, entry.after, sort="audit_entries"):
+                AuditEntry.objects.filter(pk=entry.pk).redact()
+        return scrubber.counts
+
+
+def _sweep_job(job: DataJob, scrubber: Scrubber) -> None:
+    """Rewrite a job. One that is not over yet keeps what it works by, but for the ids of who is gone already."""
+    is_over = job.state in FINAL
+    fields = ["selection", "title", "parameters", "report", "cursor", "error"] if is_over else ["selection"]
+    chosen = (job.selection or {}).get("ids") or []
+    alone = bool(chosen) and scrubber.ids.issuperset(chosen)
+    changed = []
+    for field in fields:
+        value = getattr(job, field)
+        if alone and field in ("title", "parameters") and value:
+            wanted = {} if field == "parameters" else job.kind
+        else:
+            wanted = scrubber.clean(value, sort="data_jobs")
+        if wanted != value:
+            setattr(job, field, wanted)
+            changed.append(field)
+    for field in ("source", "result"):
+        file = getattr(job, field)
+        if is_over and file and scrubber.finds_in_file(file, sort="data_job_files"):
+            file.delete(save=False)
+            changed.append(field)
+    if changed:
+        job.save(update_fields=changed)
+
+
+def _audit(subject: Subject) -> Any:
+    return AuditEntry.objects.filter(kind="customer", object_id__in=subject.ids)
+
+
+def _admin_log(subject: Subject) -> QuerySet[LogEntry]:
+    mine = LogEntry.objects.filter(content_type__app_label="customers", content_type__model="customer")
+    return mine.filter(object_id__in=subject.ids)
+
+
+def _merges(subject: Subject) -> QuerySet[CustomerMerge]:
+    return CustomerMerge.objects.filter(Q(survivor_id__in=subject.ids) | Q(gone_id__in=subject.ids))
+
+
+def _problems(subject: Subject) -> QuerySet[JobProblem]:
+    return JobProblem.objects.filter(ref__in=subject.ids)
+
+
+def _entry(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "at": entry.at,
+        "act": entry.act,
+        "actor": entry.actor_name,
+        "channel": entry.channel,
+        "id": entry.object_id,
+        "name": entry.object_name,
+        "before": sight().anywhere(entry.before),
+        "after": sight().anywhere(entry.after),
+    }
