@@ -18,9 +18,17 @@ _VIEW = [
     "sessions_app.view_agent",
     "sessions_app.view_session",
     "sessions_app.view_event",
+    "sessions_app.view_followup",
     "sessions_app.view_cannedresponse",
 ]
-_OPERATE = [*_VIEW, "customers.view_pii", "sessions_app.reply", "sessions_app.take_over"]
+_OPERATE = [
+    *_VIEW,
+    "customers.view_pii",
+    "sessions_app.reply",
+    "sessions_app.take_over",
+    "sessions_app.add_followup",
+    "sessions_app.delete_followup",
+]
 _WATCH_DATA = ["customers.view_datajob", "parlant_site.view_auditentry", "customers.view_pii"]
 
 ROLES: dict[str, list[str]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -25,6 +25,13 @@ class CannotBePosted(Refusal):
 
 class PartMissing(Refusal):
     """The event lacks a part that its kind needs."""
+
+
+class TooFarAhead(Refusal):
+    """A follow-up is due too far in the future."""
+
+
+LONGEST_AHEAD = timedelta(days=366)
 
 
 def post_event(
@@ -158,16 +165,33 @@ def request_agent_message(
     metadata: Mapping[str, JSONValue] | None = None,
 ) -> Event:
     """Make the agent speak now, in whatever mode; answer the status with which it begins: the message has its trace."""
-    return ask(FollowUp(session=session, guidelines=list(guidelines), due_utc=timezone.now()), metadata=metadata)
+    said = FollowUp(session=session, guidelines=list(guidelines), due_utc=timezone.now())
+    event = ask(said, metadata=metadata)
+    if said.guidelines:
+        said.save(force_insert=True)  # the reply, in whatever process, reads them there
+    return event
 
 
+@transaction.atomic
 def schedule_follow_up(
     session: Session, *, due: datetime, guidelines: Sequence[Mapping[str, str]] = (), only_if_silent: bool = False
 ) -> FollowUp:
-    """Make the agent speak at a later time; with `only_if_silent` not if the customer wrote in between."""
-    return FollowUp.objects.create(
-        session=session, guidelines=list(guidelines), due_utc=due, only_if_silent=only_if_silent
+    """Make the agent speak at a later time; with `only_if_silent` not if the customer writes in between.
+
+    It is said once, by whichever process looks first when it is due, or as soon as one looks afterwards; in manual mode
+    not at all. TooFarAhead for more than LONGEST_AHEAD.
+    """
+    if due - timezone.now() > LONGEST_AHEAD:
+        raise TooFarAhead(f"A follow-up is due within {LONGEST_AHEAD.days} days")
+    follow_up = FollowUp(
+        session=session,
+        guidelines=list(guidelines),
+        due_utc=due,
+        only_if_silent=only_if_silent,
+        since_offset=Session.lock(session.pk).next_offset,
     )
+    follow_up.save(force_insert=True)
+    return follow_up
 
 
 @transaction.atomic
@@ -204,10 +228,21 @@ def transfer(session: Session, *, agent: Agent) -> Session:
 
 
 @transaction.atomic
-def amend_session(session: Session, **changes: Any) -> Session:
-    """Change a session (see Session.amend); where another agent answers from now on, the timeline says so."""
+def amend_session(
+    session: Session,
+    *,
+    add_participants: Sequence[Agent] = (),
+    remove_participants: Sequence[str] = (),
+    **changes: Any,
+) -> Session:
+    """Change a session (see Session.amend) and which further agents answer in it, all or nothing.
+
+    Where another agent answers from now on, the timeline says so.
+    """
     before = Session.lock(session.pk)
     session.amend(**changes)
+    if add_participants or remove_participants:
+        session.amend_participants(add=add_participants, remove=remove_participants)
     agent = changes.get("agent")
     if agent is not None and before.agent_id != agent.pk:
         session.append_event(

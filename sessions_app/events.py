@@ -108,3 +108,18 @@ class Rationale(models.TextChoices):
     UNSPECIFIED = "unspecified"
     BUY_TIME = "buy_time"
     FOLLOW_UP = "follow_up"
+
+
+class Dropped(models.TextChoices):
+    """Why an agent did not say what it was told to say later."""
+
+    CUSTOMER_WROTE = "customer_wrote", "The customer wrote before"
+    MANUAL_MODE = "manual_mode", "A human was answering"
+
+
+class FollowUpState(models.TextChoices):
+    """Whether an agent has said what it was told to say later."""
+
+    SCHEDULED = "scheduled"
+    SAID = "said"
+    DROPPED = "dropped"

@@ -47,6 +47,10 @@ class AgentIdTaken(Refusal):
     """An agent of this id exists already."""
 
 
+class OwnAgentStays(Refusal):
+    """The session's own agent always answers in it: give the session to another one by `agent_id`."""
+
+
 class TurnWouldBeCut(Refusal):
     """Events can only be deleted from the first remaining event of a trace on."""
 
@@ -321,11 +325,27 @@ class Session(Replying, Identified):
 
     @transaction.atomic
     def amend_participants(self, *, add: Iterable[Agent] = (), remove: Iterable[str] = ()) -> Session:
-        """Let further agents answer in the session, or answer no longer; the session's own agent always does."""
+        """Let further agents answer in the session, then let some (by id) answer no longer; a reply is begun again.
+
+        The session's own agent always answers: OwnAgentStays when it is to be removed. NotFound for an agent to remove
+        that does not answer here.
+        """
         Session.lock(self.pk)
-        rows = (SessionParticipant(session=self, agent=agent) for agent in add if agent.pk != self.agent_id)
+        before = set(self.participant_rows.values_list("agent_id", flat=True))
+        # In the order in which they were named: they answer in it.
+        wanted = {agent.pk: agent for agent in add if agent.pk not in before and agent.pk != self.agent_id}
+        gone = list(remove)
+        for agent_id in gone:
+            if agent_id == self.agent_ref:
+                raise OwnAgentStays
+            if agent_id not in before and agent_id not in wanted:
+                raise NotFound("Participant of the session", agent_id)
+            wanted.pop(agent_id, None)
+        if not wanted and not before.intersection(gone):
+            return self
+        rows = (SessionParticipant(session=self, agent=agent) for agent in wanted.values())
         SessionParticipant.objects.bulk_create(rows, ignore_conflicts=True)
-        self.participant_rows.filter(agent_id__in=list(remove)).delete()
+        self.participant_rows.filter(agent_id__in=gone).delete()
         Session.objects.filter(pk=self.pk).update(revision=F("revision") + 1, **revoked())
         transaction.on_commit(lambda: feed.publish(self.pk))
         transaction.on_commit(lambda: bell.ring(self.pk))

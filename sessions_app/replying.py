@@ -105,6 +105,20 @@ ENDS = Effect(
 )
 
 
+def resumes(offset: int) -> Effect:
+    """Answer the effect of the last event of a reply that overtook the one to an offset: that one is due again."""
+    columns: tuple[Assignment, ...] = (
+        ("reply_wanted = %s", [offset]),
+        ("reply_done = %s", [offset - 1]),
+        ("reply_attempts = 0", []),
+        ("open_trace = ''", []),
+        ("lease_token = lease_token + 1", []),
+        ("lease_owner = ''", []),
+        ("lease_until = NULL", []),
+    )
+    return Effect(columns, rings=True)
+
+
 def opens(trace_id: str) -> Effect:
     """Answer the effect of the event with which the agent begins to work on a trace."""
     return Effect((("open_trace = %s", [trace_id]),))

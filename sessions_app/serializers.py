@@ -1,11 +1,14 @@
 """The shapes of agents, sessions and events."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from parlant_site.common.serializers import (
     AnyJSON,
+    Flag,
     Id,
     Input,
     Instant,
@@ -16,10 +19,23 @@ from parlant_site.common.serializers import (
     Whole,
     Words,
 )
-from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Rationale, Responder, Source, Status
+from sessions_app.actions import LONGEST_AHEAD
+from sessions_app.events import (
+    CompositionMode,
+    Dropped,
+    FollowUpState,
+    Kind,
+    MessageOutputMode,
+    Mode,
+    Rationale,
+    Responder,
+    Source,
+    Status,
+)
 from sessions_app.models import AGENT_NAME_LENGTH, TITLE_LENGTH
 
 LARGEST_32 = 2**31 - 1
+LONGEST_DELAY = int(LONGEST_AHEAD.total_seconds())
 
 
 class AgentBody(serializers.Serializer[Any]):
@@ -70,6 +86,11 @@ class SessionBody(serializers.Serializer[Any]):
     customer_id = serializers.CharField(source="customer_ref")
     creation_utc = Instant()
     title = serializers.CharField(allow_null=True, allow_blank=True)
+    participants = serializers.ListField(
+        child=serializers.CharField(),
+        source="participant_ids",
+        help_text="Ids of the agents that answer here: the session's own first, then the further ones",
+    )
     mode = serializers.ChoiceField(Mode.choices)
     consumption_offsets = ConsumptionOffsets(source="*")
     metadata = serializers.DictField(child=AnyJSON())
@@ -84,6 +105,14 @@ class NewSession(Input):
     title = Text(required=False, max_length=TITLE_LENGTH)
     metadata = JSONObject(required=False)
     labels = serializers.ListField(child=Text(max_length=200), required=False)
+    participants = Words(required=False, help_text="Ids of further agents that answer here")
+
+
+class ParticipantsPatch(Input):
+    """Ids of further agents to let answer, then of those to let answer no longer."""
+
+    add = Words(required=False)
+    remove = Words(required=False)
 
 
 class OffsetsChange(Input):
@@ -109,6 +138,7 @@ class SessionChange(Input):
     consumption_offsets = OffsetsChange(required=False)
     metadata = MetadataPatch(required=False)
     labels = LabelsPatch(required=False)
+    participants = ParticipantsPatch(required=False)
 
 
 class EventBody(serializers.Serializer[Any]):
@@ -138,6 +168,52 @@ class Guideline(Input):
 
     action = Text(min_length=1)
     rationale = serializers.ChoiceField(Rationale.choices, required=False, default=Rationale.UNSPECIFIED)
+
+
+class LaterGuideline(Guideline):
+    """What the agent is told to do later, and why."""
+
+    rationale = serializers.ChoiceField(Rationale.choices, required=False, default=Rationale.FOLLOW_UP)
+
+
+class GuidelineBody(serializers.Serializer[Any]):
+    """What an agent was told to do, and why."""
+
+    action = serializers.CharField()
+    rationale = serializers.ChoiceField(Rationale.choices)
+
+
+class FollowUpBody(serializers.Serializer[Any]):
+    """Something that the agent of a session was told to say, now or later."""
+
+    id = serializers.CharField()
+    session_id = serializers.CharField()
+    creation_utc = Instant()
+    due_utc = Instant()
+    guidelines = GuidelineBody(many=True)
+    only_if_silent = serializers.BooleanField()
+    state = serializers.ChoiceField(FollowUpState.choices)
+    dropped_because = serializers.ChoiceField(Dropped.choices, allow_null=True)
+    trace_id = serializers.CharField(help_text="Of the events with which the agent says it")
+
+
+class NewFollowUp(Input):
+    """What to tell the agent, and when it is due: `due_utc` or `delay`, one of both."""
+
+    due_utc = Instant(required=False, help_text="An instant in the future; without a zone it is UTC")
+    delay = Whole(required=False, max_value=LONGEST_DELAY, help_text="Seconds from now")
+    guidelines = LaterGuideline(many=True, required=False, help_text="Without any the agent says what it finds fitting")
+    only_if_silent = Flag(required=False, help_text="Not if the customer writes before it is due")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Answer the fields with the one `due`, an instant that is still to come."""
+        if ("due_utc" in attrs) == ("delay" in attrs):
+            raise serializers.ValidationError("Say when it is due: by `due_utc` or by `delay`, one of both")
+        now = timezone.now()
+        due = attrs.pop("due_utc", None) or now + timedelta(seconds=attrs.pop("delay"))
+        if due < now:
+            raise serializers.ValidationError({"due_utc": "This instant is past"})
+        return {**attrs, "due": due}
 
 
 class NewEvent(Input):

@@ -100,6 +100,18 @@ class Whole(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class Flag(serializers.BooleanField):
+    """True or false as JSON writes them, and nothing that merely resembles them."""
+
+    default_error_messages = {"invalid": "Input should be a valid boolean"}
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Answer the value."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class Instant(serializers.DateTimeField):
     """An instant as ISO 8601 in UTC, with `T` and `Z`, whatever the time zone of the site."""
 

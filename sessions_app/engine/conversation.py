@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from customers.models import Customer
-from sessions_app.events import Kind, Rationale, Source, Status
+from sessions_app.events import Kind, Mode, Rationale, Source, Status
 from sessions_app.models import Agent, Event, FollowUp, Session
 
 # How many events back an agent remembers.
@@ -56,7 +56,7 @@ class Conversation:
         """Answer the customer's messages since the last answer, without those that moderation flagged."""
         found: list[Event] = []
         for event in reversed(self.events):
-            if event.kind != Kind.MESSAGE:
+            if event.kind != Kind.MESSAGE or (self.is_asked_by_customer and event.offset > self.ask.offset):
                 continue
             if event.source != Source.CUSTOMER:
                 if event.trace_id == self.ask.trace_id:
@@ -66,14 +66,29 @@ class Conversation:
                 found.append(event)
         return found[::-1]
 
+    def overtaken(self, done: int) -> Event | None:
+        """Answer the customer's newest message that waits while the agent says what it was told to say.
+
+        `done` is the offset up to which everything was answered or withdrawn.
+        """
+        if not self.guidelines or self.session.mode == Mode.MANUAL:
+            return None
+        waiting = [event for event in self.unanswered() if event.offset > done]
+        return waiting[-1] if waiting else None
+
     def was_spoken_by_agent(self) -> bool:
         """Whether anybody on the business's side has said anything yet."""
         return any(event.kind == Kind.MESSAGE and Source(event.source).is_agent for event in self.events)
 
     def speakers(self) -> list[Agent]:
-        """Answer the agents whose turn it is: those that the customer names, all of them otherwise."""
+        """Answer the agents whose turn it is: those that the customer names, all of them otherwise.
+
+        On its own account only the first speaks, the session's own: nobody greets in chorus.
+        """
         if len(self.agents) < 2:
             return self.agents
+        if not self.is_asked_by_customer:
+            return self.agents[:1]
         said = " ".join(text_of(event) for event in self.unanswered()).casefold()
         named = [agent for agent in self.agents if f"@{agent.name.casefold()}" in said]
         return named or self.agents

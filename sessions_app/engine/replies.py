@@ -25,3 +25,7 @@ class Reply:
     hand_over: str = ""
     # Whether the message was written while it grew, and is in the timeline already.
     is_written: bool = False
+    # Whether it only says that the agent has no answer: left out where another agent has one.
+    is_last_resort: bool = False
+    # What went wrong, for people to read; then there is no message.
+    error: str = ""

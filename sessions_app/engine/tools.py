@@ -18,11 +18,10 @@ from django.utils.module_loading import autodiscover_modules
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import to_jsonable_python
 
-from customers.models import Customer
 from parlant_site.common.json import JSONValue, UnusableJSON, check
 from sessions_app.engine.conversation import Conversation
-from sessions_app.engine.lanes import on_lane
-from sessions_app.models import Agent, Session
+from sessions_app.engine.tool_server import Server
+from sessions_app.models import Agent
 
 logger = logging.getLogger(__name__)
 
@@ -55,29 +54,6 @@ class ToolResult:
     # Further texts the agent may use, and values that templates of canned responses may name.
     canned_responses: Sequence[str] = ()
     canned_response_fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Server:
-    """What a tool may ask the site."""
-
-    async def find_customer(self, *, id: str | None = None, name: str | None = None) -> Customer | None:
-        """Answer the customer with an id, or the first with a name; None when there is none."""
-        return await on_lane(_first(Customer, id, name))
-
-    async def find_agent(self, *, id: str | None = None, name: str | None = None) -> Agent | None:
-        """Answer the agent with an id, or the first with a name; None when there is none."""
-        return await on_lane(_first(Agent, id, name))
-
-    async def find_session(self, *, id: str) -> Session | None:
-        """Answer the session with an id; None when there is none."""
-        return await on_lane(_first(Session, id, None))
-
-
-def _first(model: Any, id: str | None, name: str | None) -> Callable[[], Any]:
-    wanted = {key: value for key, value in {"pk": id, "name": name}.items() if value is not None}
-    if not wanted:
-        raise ValueError("Say which: id or name")
-    return lambda: model.objects.filter(**wanted).first()
 
 
 class ToolContextAccessor:

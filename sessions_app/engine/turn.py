@@ -18,7 +18,7 @@ from sessions_app.engine.replies import NoReply, Reply
 from sessions_app.engine.responders import responder_of
 from sessions_app.events import Kind, Mode, Source, Status
 from sessions_app.models import Agent, Event, Session
-from sessions_app.replying import ANSWERS, CLOSES, ENDS, HANDS_OVER, NO_EFFECT, Effect, LeaseLost, opens
+from sessions_app.replying import ANSWERS, CLOSES, ENDS, HANDS_OVER, NO_EFFECT, Effect, LeaseLost, opens, resumes
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,6 @@ async def answer(claim: Claim) -> None:
         await turn.run()
     except LeaseLost:
         return  # whoever holds the lease now says that this reply was cancelled
-    except NoReply as error:
-        await turn.fail(str(error))
     except Exception:
         logger.exception("The reply on session %s failed", claim.session_id)
         await turn.fail(FAILED)
@@ -67,17 +65,18 @@ def begin(claim: Claim) -> Turn | None:
 def _opened(timeline: Timeline, claim: Claim, ask: Event) -> Turn | None:
     session = timeline.session
     timeline.trace_id = ask.trace_id
-    turn = Turn(timeline, conversations.read(session, ask))
+    turn = Turn(timeline, conversations.read(session, ask), claim)
     # Who made the agent speak has the acknowledgement already: it is what asks.
     is_acknowledged = conversations.is_acknowledgement(ask) and ask.trace_id != claim.open_trace
+    named = turn.names(turn.speakers[0]) if turn.speakers else {}
     if not is_acknowledged:
-        timeline.status(Status.ACKNOWLEDGED, effect=opens(ask.trace_id))
+        timeline.status(Status.ACKNOWLEDGED, effect=opens(ask.trace_id), metadata=named)
     problem = NOBODY if not turn.conversation.agents else GIVEN_UP if claim.attempts > MOST_ATTEMPTS else ""
     if problem:
-        timeline.status(Status.ERROR, {"exception": problem})
-        timeline.status(Status.READY, effect=ENDS)
+        timeline.status(Status.ERROR, {"exception": problem}, metadata=named)
+        timeline.status(Status.READY, effect=ENDS, metadata=named)
         return None
-    timeline.status(Status.PROCESSING, {"stage": "Interpreting"}, effect=opens(ask.trace_id))
+    timeline.status(Status.PROCESSING, {"stage": "Interpreting"}, effect=opens(ask.trace_id), metadata=named)
     return turn
 
 
@@ -92,16 +91,24 @@ def _close_what_is_open(timeline: Timeline, claim: Claim, ask: Event | None) -> 
     traces += [trace for trace in waiting if trace not in ready and trace != claim.open_trace]
     for trace_id in traces:
         timeline.trace_id = trace_id
-        if not timeline.session.events.filter(trace_id=trace_id, deleted=False).exists():
+        under_it = timeline.session.events.filter(trace_id=trace_id, deleted=False)
+        if not under_it.exists():
             continue  # all of it was deleted
+        named = _named_by(under_it.filter(source=Source.AI_AGENT).order_by("offset").last())
         _retract_what_was_growing(timeline.session, trace_id)
         is_wanted = ask is not None and trace_id == ask.trace_id
         if claim.is_abandoned and trace_id == claim.open_trace and is_wanted:
             if claim.done < claim.wanted:
-                timeline.status(Status.ERROR, {"exception": INTERRUPTED})
+                timeline.status(Status.ERROR, {"exception": INTERRUPTED}, metadata=named)
         else:
-            timeline.status(Status.CANCELLED)
-        timeline.status(Status.READY, effect=CLOSES)
+            timeline.status(Status.CANCELLED, metadata=named)
+        timeline.status(Status.READY, effect=CLOSES, metadata=named)
+
+
+def _named_by(event: Event | None) -> dict[str, JSONValue]:
+    """Answer the metadata with which an event says which of several agents it comes from."""
+    known = event.metadata if event else {}
+    return {name: known[name] for name in ("agent_id", "agent_name") if name in known}
 
 
 def _retract_what_was_growing(session: Session, trace_id: str) -> None:
@@ -161,11 +168,17 @@ class Timeline:
 class Turn:
     """A reply in progress: what responders and tools may do to the session."""
 
-    def __init__(self, timeline: Timeline, conversation: Conversation) -> None:
+    def __init__(self, timeline: Timeline, conversation: Conversation, claim: Claim) -> None:
         self.timeline = timeline
         self.conversation = conversation
         # Whether events have to say which of several agents they come from.
         self.is_shared = len(conversation.agents) > 1
+        self.speakers = conversation.speakers()
+        # What the last event of the reply does: a customer whom it overtook is answered then.
+        overtaken = conversation.overtaken(claim.done)
+        self.ends = resumes(overtaken.offset) if overtaken else ENDS
+        # What agents have answered in this reply.
+        self.said: set[str] = set()
         # Why a human takes over from here; said by a tool.
         self.hand_over = ""
 
@@ -176,28 +189,48 @@ class Turn:
 
     async def run(self) -> None:
         """Let each agent whose turn it is speak, then say that they are ready."""
-        speakers = self.conversation.speakers()
-        for place, agent in enumerate(speakers):
+        resort: tuple[Agent, Reply] | None = None
+        for place, agent in enumerate(self.speakers):
             if place:
                 await self.status(Status.PROCESSING, {"stage": "Interpreting"}, agent)
-            respond = await asyncio.to_thread(responder_of, agent)  # may import for seconds
-            reply = await respond(self, agent)
-            reply.hand_over = reply.hand_over or self.hand_over
-            is_last = place == len(speakers) - 1 or bool(reply.hand_over)
-            await on_lane(self._finish, agent, reply, is_last)
-            if is_last:
+            reply = await self._reply_of(agent)
+            if reply.is_last_resort:
+                resort, reply = resort or (agent, reply), Reply()
+            is_last = place == len(self.speakers) - 1
+            if is_last and resort and not (self.said or reply.message):
+                if reply.error:
+                    await on_lane(self._finish, agent, reply, False)
+                agent, reply = resort
+            await on_lane(self._finish, agent, reply, is_last or bool(reply.hand_over))
+            if reply.hand_over:
                 return
+
+    async def _reply_of(self, agent: Agent) -> Reply:
+        respond = await asyncio.to_thread(responder_of, agent)  # may import for seconds
+        try:
+            reply = await respond(self, agent)
+        except NoReply as error:
+            reply = Reply(error=str(error))
+        if reply.message in self.said:
+            reply.message = ""  # another agent said just that
+        reply.hand_over = reply.hand_over or self.hand_over
+        return reply
 
     def _finish(self, agent: Agent, reply: Reply, is_last: bool) -> None:
         with transaction.atomic():
-            if reply.message and not reply.is_written:
-                self.timeline.status(Status.TYPING, metadata=self._names(agent))
+            if reply.error:
+                _retract_what_was_growing(self.timeline.session, self.trace_id)
+                self.timeline.status(Status.ERROR, {"exception": reply.error}, metadata=self.names(agent))
+            elif reply.message and not reply.is_written:
+                self.timeline.status(Status.TYPING, metadata=self.names(agent))
                 said = self._append_message(agent, message_data(agent, reply), reply.metadata, effect=ANSWERS)
                 self.conversation.events.append(said)
+            if reply.message:
+                self.said.add(reply.message)
             if reply.hand_over:
                 self._hand_over(agent, reply.hand_over)
             if is_last:
-                self.timeline.status(Status.READY, effect=ENDS, metadata=self._names(agent))
+                self.timeline.status(Status.READY, effect=self.ends, metadata=self.names(agent))
 
     def _hand_over(self, agent: Agent, reason: str) -> None:
         effect = HANDS_OVER
@@ -215,15 +248,16 @@ class Turn:
         effect: Effect = NO_EFFECT,
     ) -> Event:
         return self.timeline.append(
-            Kind.MESSAGE, Source.AI_AGENT, data, effect=effect, metadata={**self._names(agent), **(metadata or {})}
+            Kind.MESSAGE, Source.AI_AGENT, data, effect=effect, metadata={**self.names(agent), **(metadata or {})}
         )
 
-    def _names(self, agent: Agent) -> dict[str, JSONValue]:
+    def names(self, agent: Agent) -> dict[str, JSONValue]:
+        """Answer the metadata that says which of several agents an event comes from; nothing where there is but one."""
         return {"agent_id": agent.pk, "agent_name": agent.name} if self.is_shared else {}
 
     async def status(self, status: Status, data: Mapping[str, JSONValue] | None, agent: Agent) -> None:
         """Say what the agent is doing."""
-        await on_lane(self.timeline.status, status, data, metadata=self._names(agent))
+        await on_lane(self.timeline.status, status, data, metadata=self.names(agent))
 
     async def say(self, agent: Agent, message: str, *, metadata: Mapping[str, JSONValue] | None = None) -> Event:
         """Say something before the reply itself."""
@@ -232,9 +266,10 @@ class Turn:
         self.conversation.events.append(event)
         return event
 
-    async def tools_called(self, calls: Sequence[JSONValue]) -> None:
-        """Note what tools were called, and what they answered."""
-        event = await on_lane(self.timeline.append, Kind.TOOL, Source.SYSTEM, {"tool_calls": list(calls)})
+    async def tools_called(self, agent: Agent, calls: Sequence[JSONValue]) -> None:
+        """Note what tools an agent called, and what they answered."""
+        data: JSONValue = {"tool_calls": list(calls)}
+        event = await on_lane(self.timeline.append, Kind.TOOL, Source.SYSTEM, data, metadata=self.names(agent))
         self.conversation.events.append(event)
 
     async def begin_message(self, agent: Agent) -> Event:
@@ -243,7 +278,7 @@ class Turn:
 
     def _begin_message(self, agent: Agent) -> Event:
         with transaction.atomic():
-            self.timeline.status(Status.TYPING, metadata=self._names(agent))
+            self.timeline.status(Status.TYPING, metadata=self.names(agent))
             return self._append_message(agent, {**message_data(agent, Reply()), "chunks": []})
 
     async def grow_message(
@@ -269,7 +304,7 @@ class Turn:
         with transaction.atomic():
             _retract_what_was_growing(self.timeline.session, self.trace_id)
             self.timeline.status(Status.ERROR, {"exception": reason})
-            self.timeline.status(Status.READY, effect=ENDS)
+            self.timeline.status(Status.READY, effect=self.ends)
 
 
 def message_data(agent: Agent, reply: Reply) -> dict[str, Any]:

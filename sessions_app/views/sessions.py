@@ -1,5 +1,7 @@
 """REST: sessions."""
 
+import builtins
+from collections.abc import Iterable
 from typing import ClassVar, cast
 
 from drf_spectacular.utils import extend_schema
@@ -7,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.models import GUEST_ID, Customer
+from parlant_site.common.errors import NotFound
 from parlant_site.common.pagination import PageQuery, page_of
 from parlant_site.common.schema import answers
 from parlant_site.common.serializers import MetadataPatch
@@ -21,7 +24,7 @@ from sessions_app.serializers import NewSession, SessionBody, SessionChange
 class SessionViewSet(ContractViewSet):
     """Sessions are conversations of customers with agents."""
 
-    queryset = Session.objects.prefetch_related("label_rows")
+    queryset = Session.objects.prefetch_related("label_rows", "participant_rows")
     serializer_class = SessionBody
     filterset_class = SessionFilter
     needs: ClassVar[dict[str, str]] = {
@@ -47,6 +50,15 @@ class SessionViewSet(ContractViewSet):
         changes = {name for name, value in (self.peek() or {}).items() if value is not None}
         return "sessions_app.take_over" if changes == {"mode"} else super().needed()
 
+    def agents(self, ids: Iterable[str]) -> builtins.list[Agent]:
+        """Answer the agents with these ids; 404 for an unknown one."""
+        wanted = list(dict.fromkeys(ids))
+        found = Agent.objects.in_bulk(wanted)
+        for id in wanted:
+            if id not in found:
+                raise NotFound("Agent", id)
+        return [found[id] for id in wanted]
+
     @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(SessionBody, "Session")))
     def list(self, request: Request) -> Response:
         """List sessions, by creation."""
@@ -62,6 +74,7 @@ class SessionViewSet(ContractViewSet):
             allow_greeting=allow_greeting,
             agent=self.find(Agent.objects.all(), given.pop("agent_id")),
             customer=self.find(Customer.objects.all(), given.pop("customer_id", GUEST_ID)),
+            participants=self.agents(given.pop("participants", [])),
             **given,
         )
         return Response(SessionBody(session).data, status=201)
@@ -73,7 +86,10 @@ class SessionViewSet(ContractViewSet):
 
     @extend_schema(request=SessionChange, responses=answers(200, SessionBody, refusals=(404,)))
     def partial_update(self, request: Request, id: str) -> Response:
-        """Change a session, all or nothing; 404 for an unknown agent or customer."""
+        """Change a session, all or nothing; 404 for an unknown agent or customer.
+
+        Where another agent answers from now on, a `custom` event says so, and a reply in progress is begun again by it.
+        """
         session = self.find(Session.objects.all(), id)
         given = self.body(SessionChange)
         fields = {name: given[name] for name in ("title", "mode") if name in given}
@@ -83,12 +99,14 @@ class SessionViewSet(ContractViewSet):
             fields["customer"] = self.find(Customer.objects.all(), given["customer_id"])
         if "client" in given.get("consumption_offsets", {}):
             fields["client_offset"] = given["consumption_offsets"]["client"]
-        labels = given.get("labels", {})
+        labels, participants = given.get("labels", {}), given.get("participants", {})
         amend_session(
             session,
             **MetadataPatch.changes(given.get("metadata")),
             upsert_labels=labels.get("upsert", []),
             remove_labels=labels.get("remove", []),
+            add_participants=self.agents(participants.get("add", [])),
+            remove_participants=participants.get("remove", []),
             **fields,
         )
         return Response(SessionBody(session).data)

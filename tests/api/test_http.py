@@ -296,12 +296,14 @@ ODD: list[Any] = [None, "", 0, -1, 2**63 - 1, 1.5, True, [], {}, [None], {"a": N
         ("POST", "/tags", ["name"]),
         ("POST", "/agents", ["name", "id", "description", "max_engine_iterations", "composition_mode", "tags"]),
         ("PATCH", "/agents/a", ["name", "description", "max_engine_iterations", "message_output_mode", "tags"]),
-        ("POST", "/sessions", ["agent_id", "customer_id", "title", "metadata", "labels"]),
+        ("POST", "/sessions", ["agent_id", "customer_id", "title", "metadata", "labels", "participants"]),
         (
             "PATCH",
             "/sessions/s",
             ["title", "mode", "customer_id", "agent_id", "consumption_offsets", "metadata", "labels"],
         ),
+        ("PATCH", "/sessions/s", ["participants"]),
+        ("POST", "/sessions/session/follow_ups", ["delay", "due_utc", "guidelines", "only_if_silent"]),
     ],
 )
 def test_an_odd_value_in_any_field_is_taken_or_refused(
@@ -310,7 +312,7 @@ def test_an_odd_value_in_any_field_is_taken_or_refused(
     agent = Agent.create(id="a", name="A")
     customer = Customer.register(id="c", name="C")
     session = Session.open(agent=agent, customer=customer)
-    path = path.replace("/s", f"/{session.pk}") if path.endswith("/s") else path
+    path = path.replace("/s", f"/{session.pk}") if path.endswith("/s") else path.replace("/session/", f"/{session.pk}/")
     good: dict[str, Any] = {} if method == "PATCH" else {"name": "N", "agent_id": "a"}
     inner = ("set", "unset", "remove", "add", "upsert", "client")
     for field in fields:

@@ -32,6 +32,8 @@ METHODS = {
     "/sessions/{id}": {"get", "patch", "delete"},
     "/sessions/{session_id}/events": {"get", "post", "delete"},
     "/sessions/{session_id}/events/{event_id}": {"get", "patch"},
+    "/sessions/{session_id}/follow_ups": {"get", "post"},
+    "/sessions/{session_id}/follow_ups/{id}": {"get", "delete"},
 }
 
 

@@ -11,9 +11,11 @@ import httpx
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 from knox.models import AuthToken
 
 from customers.models import Customer
+from sessions_app.actions import schedule_follow_up
 from sessions_app.models import Agent, Event, Session
 from tags.models import Tag
 from tests.api.shapes import invalid, refused, shown
@@ -106,6 +108,10 @@ CLOSED: list[tuple[str, str, Any, str, int]] = [
         "sessions_app.add_event",
         201,
     ),
+    ("GET", "/sessions/{session}/follow_ups", None, "sessions_app.view_followup", 200),
+    ("GET", "/sessions/{session}/follow_ups/{follow_up}", None, "sessions_app.view_followup", 200),
+    ("POST", "/sessions/{session}/follow_ups", {"delay": 5}, "sessions_app.add_followup", 201),
+    ("DELETE", "/sessions/{session}/follow_ups/{follow_up}", None, "sessions_app.delete_followup", 204),
     ("GET", "/sessions/{session}/events/{event}", None, "sessions_app.view_event", 200),
     ("PATCH", "/sessions/{session}/events/{event}", {"metadata": {}}, "sessions_app.change_event", 200),
     ("DELETE", "/sessions/{session}/events?min_offset=0", None, "sessions_app.delete_event", 204),
@@ -119,7 +125,8 @@ def test_everything_else_needs_a_token_whose_user_has_the_permission(shop: httpx
         tag, agent = Tag.add(name="VIP"), Agent.create(name="Iris")
         session = Session.open(agent=agent, customer=Customer.register(id="alice", name="Alice"))
         event = session.append_event(kind="custom", source="system", data=1)  # type: ignore[arg-type]
-        names = {"tag": tag.pk, "agent": agent.pk, "session": session.pk, "event": event.pk}
+        later = schedule_follow_up(session, due=timezone.now() + timedelta(days=1))
+        names = {"tag": tag.pk, "agent": agent.pk, "session": session.pk, "event": event.pk, "follow_up": later.pk}
         path = path.format(**names)
         if body and body.get("agent_id"):
             body = {**body, "agent_id": agent.pk}

@@ -18,6 +18,7 @@ def test_a_session_has_the_shape_and_the_defaults_of_the_contract(http: httpx.Cl
         "agent_id": agent.pk,
         "customer_id": "guest",
         "creation_utc": made["creation_utc"],
+        "participants": [agent.pk],
         "title": None,
         "mode": "auto",
         "consumption_offsets": {"client": 0},
@@ -103,7 +104,7 @@ def test_a_patch_changes_what_it_names(http: httpx.Client, session: Session) -> 
         "consumption_offsets": {"client": 5},
     }
     changed = shown(http.patch(path, json={**change, "unknown": 1}))
-    assert changed == {**before, **change}
+    assert changed == {**before, **change, "participants": [change.get("agent_id", before["agent_id"])]}
     assert shown(http.get(path)) == changed
     assert shown(http.patch(path, json={"consumption_offsets": {}})) == changed
     assert shown(http.patch(path, json={"consumption_offsets": {"client": 0}}))["consumption_offsets"] == {"client": 0}

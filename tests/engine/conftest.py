@@ -13,6 +13,7 @@ import pytest
 from customers.models import Customer
 from sessions_app.engine.runner import Runner
 from sessions_app.models import Agent, Session
+from tests.engine.workers import Nursery, nursery
 
 LIMIT = 45.0
 
@@ -58,6 +59,19 @@ def agents(idle_agents: Agents) -> Agents:
     """Agents that reply."""
     idle_agents.start()
     return idle_agents
+
+
+@pytest.fixture(scope="session")
+def _workers(django_db_setup: None) -> Iterator[Nursery]:
+    with nursery() as found:
+        yield found
+
+
+@pytest.fixture
+def workers(database: None, _workers: Nursery) -> Iterator[Nursery]:
+    """Processes in which agents reply; those that still run afterwards are killed."""
+    yield _workers
+    _workers.kill_all()
 
 
 @pytest.fixture

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from sessions_app import actions
 from sessions_app.models import Event, Session
 from tests.engine.conftest import Agents, shapes, wait_for, wait_until_ready
-from tests.engine.workers import Nursery, nursery
+from tests.engine.workers import Nursery
 
 # Nobody waits until this runs out.
 LONG = 3600.0
-
-
-@pytest.fixture(scope="module")
-def _workers(django_db_setup: None) -> Iterator[Nursery]:
-    with nursery() as found:
-        yield found
-
-
-@pytest.fixture
-def workers(database: None, _workers: Nursery) -> Iterator[Nursery]:
-    """Processes in which agents reply; those that still run afterwards are killed."""
-    yield _workers
-    _workers.kill_all()
 
 
 def ask(session: Session) -> Event:

@@ -206,6 +206,16 @@ def test_an_agent_says_what_it_is_told_to(agents: Agents, session: Session, rati
     ]
 
 
+def test_a_customer_whom_the_agent_asked_to_wait_is_answered_then(idle_agents: Agents, session: Session) -> None:
+    asked = say(session, "Thank you")
+    told = actions.request_agent_message(session, guidelines=[{"action": "Wait", "rationale": "buy_time"}])
+    idle_agents.start()
+    assert wait_until_ready(session, asked.trace_id)[-2:] == ["ai_agent: You're welcome, Alice!", "ready"]
+    assert shapes(session, told.trace_id)[-2:] == ["ai_agent: One moment, please. I am looking into it.", "ready"]
+    session.refresh_from_db()
+    assert (session.reply_due, session.reply_done) == (None, asked.offset)
+
+
 def test_an_agent_can_be_made_to_speak_while_a_human_answers(agents: Agents, session: Session) -> None:
     actions.take_over(session)
     begun = actions.request_agent_message(session)

@@ -136,10 +136,8 @@ def answer(conversation: Conversation, agent: Agent) -> Reply:
             asked = "The customer asked for a human" if found.candidate.hands_over else ""
             metadata = {"score": round(found.score, 3)}
             return _reply((found.candidate, found.text), metadata=metadata, hand_over=asked)
-    if agent.pk != conversation.session.agent_id:
-        return Reply()  # a further agent says nothing when it knows nothing; the session's own agent does
     reason = "No canned response fits"
-    return _reply(on_occasion(conversation, agent, Purpose.NO_ANSWER), hand_over=reason)
+    return _reply(on_occasion(conversation, agent, Purpose.NO_ANSWER), hand_over=reason, is_last_resort=True)
 
 
 def _follow(conversation: Conversation, agent: Agent) -> Reply:

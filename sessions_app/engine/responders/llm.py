@@ -122,7 +122,7 @@ def _canned_for(conversation: Conversation, agent: Agent) -> list[Found]:
 def _nothing_fits(conversation: Conversation, agent: Agent) -> Reply:
     canned.LIBRARY.refresh()
     candidate, text = canned.on_occasion(conversation, agent, Purpose.NO_ANSWER)
-    return Reply(text, canned=[(candidate.id, text)], hand_over="No canned response fits")
+    return Reply(text, canned=[(candidate.id, text)], hand_over="No canned response fits", is_last_resort=True)
 
 
 class Run:
@@ -210,7 +210,7 @@ class Run:
 
     async def _called(self, one: Tool, arguments: dict[str, Any], result: ToolResult) -> None:
         answered: JSONValue = {"data": result.data, "metadata": dict(result.metadata)}
-        await self.turn.tools_called([{"tool_id": one.id, "arguments": arguments, "result": answered}])
+        await self.turn.tools_called(self.agent, [{"tool_id": one.id, "arguments": arguments, "result": answered}])
         if result.control.get("mode") == "manual":
             self.turn.hand_over = f"The tool {one.id} handed over"
 
