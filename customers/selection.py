@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from customers.models import Customer
@@ -24,6 +25,7 @@ from parlant_site.common.json import JSONValue
 Narrow = Callable[[CustomerQuerySet, Any, datetime], CustomerQuerySet]
 _terms: dict[str, Narrow] = {}
 LARGEST_CHOICE = 10_000
+LONGEST_SPAN = 36500  # days
 
 
 def term(name: str) -> Callable[[Narrow], Narrow]:
@@ -34,6 +36,13 @@ def term(name: str) -> Callable[[Narrow], Narrow]:
         return narrow
 
     return register
+
+
+def narrowed(customers: CustomerQuerySet, name: str, value: JSONValue, as_of: datetime) -> CustomerQuerySet:
+    """Answer those of the customers for whom a term holds; BadInput for an unknown term or a useless value."""
+    if name not in _terms:
+        raise BadInput.at("selection", "query", name, msg=f"Unknown term; known are {', '.join(sorted(_terms))}")
+    return _terms[name](customers, value, as_of)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Selection:
             return rows.filter(pk__in=self.ids)
         rows = rows.filter(creation_utc__lte=self.as_of)
         for name, value in self.query.items():
-            rows = _terms[name](rows, value, self.as_of)
+            rows = narrowed(rows, name, value, self.as_of)
         return rows
 
     def to_json(self) -> dict[str, JSONValue]:
@@ -105,3 +114,44 @@ def _tags(customers: CustomerQuerySet, value: Any, as_of: datetime) -> CustomerQ
     if "none" in value:
         customers = customers.exclude(pk__in=Customer.objects.order_by().tagged_any(value["none"]).values("pk"))
     return customers.tagged_all(value.get("all", []))
+
+
+@term("seen")
+def _seen(customers: CustomerQuerySet, value: Any, as_of: datetime) -> CustomerQuerySet:
+    """Narrow to those last seen within so many days ("7"), not for so many ("-30"), or "never"."""
+    if value == "never":
+        return customers.filter(last_seen__isnull=True)
+    days = _days("seen", value)
+    since = as_of - timedelta(days=abs(days))
+    return customers.filter(last_seen__lt=since) if days < 0 else customers.filter(last_seen__gte=since)
+
+
+@term("created")
+def _created(customers: CustomerQuerySet, value: Any, as_of: datetime) -> CustomerQuerySet:
+    """Narrow to those registered within so many days."""
+    return customers.filter(creation_utc__gte=as_of - timedelta(days=abs(_days("created", value))))
+
+
+CONVERSATIONS = {
+    "human": Q(manual_session_count__gt=0),
+    "any": Q(session_count__gt=0),
+    "none": Q(session_count=0),
+}
+
+
+@term("conversations")
+def _conversations(customers: CustomerQuerySet, value: Any, as_of: datetime) -> CustomerQuerySet:
+    """Narrow to those with an operator now ("human"), with any conversation, or with none."""
+    if not isinstance(value, str) or value not in CONVERSATIONS:
+        raise BadInput.at("selection", "query", "conversations", msg=f"Should be one of {', '.join(CONVERSATIONS)}")
+    return customers.filter(CONVERSATIONS[value])
+
+
+def _days(name: str, value: Any) -> int:
+    try:
+        days = int(str(value))
+    except ValueError:
+        days = 0
+    if not 0 < abs(days) <= LONGEST_SPAN:
+        raise BadInput.at("selection", "query", name, msg=f"Should be a number of days up to {LONGEST_SPAN}")
+    return days

@@ -1,5 +1,6 @@
-"""Customers in the console."""
+"""Customers and data jobs in the console."""
 
 from customers.admin.customers import CustomerAdmin
+from customers.admin.jobs import DataJobAdmin
 
-__all__ = ["CustomerAdmin"]
+__all__ = ["CustomerAdmin", "DataJobAdmin"]

@@ -12,13 +12,15 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from customers.admin.filters import AnsweredByFilter, CreatedFilter, LastSeenFilter, TagFilter
+from customers.admin.bulk import bulk_page, offers
 from customers.admin.forms import CustomerForm
 from customers.admin.metadata_columns import chosen_keys, offered_keys, remember
+from customers.admin.selecting import FILTERS
 from customers.admin.timeline import timeline
 from customers.models import Customer, CustomerTag, GuestStays
 from parlant_site.common.console.keyset import Order
@@ -43,7 +45,7 @@ class CustomerAdmin(ConsoleAdmin):
         Order("name", _("Name"), "name", descending=False),
         Order("-name", _("Name"), "name"),
     )
-    filters = (TagFilter, LastSeenFilter, CreatedFilter, AnsweredByFilter)
+    filters = FILTERS
     search_hint = _("Search by name, id or metadata")
     empty_text = _("No customers yet. They appear as soon as your application registers them, or you add one here.")
 
@@ -66,6 +68,8 @@ class CustomerAdmin(ConsoleAdmin):
                 "title": _("Customers"),
                 "chosen_keys": chosen_keys(request),
                 "offered_keys": offered_keys(request),
+                "offers": offers(request.user),
+                "as_of": timezone.now().isoformat(),
                 **(extra_context or {}),
             },
         )
@@ -116,7 +120,14 @@ class CustomerAdmin(ConsoleAdmin):
             self.admin_site.admin_view(self.timeline_view),
             name="customers_customer_timeline",
         )
-        return [page, *super().get_urls()]
+        bulk = path("bulk/", self.admin_site.admin_view(self.bulk_view), name="customers_customer_bulk")
+        return [bulk, page, *super().get_urls()]
+
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what an action on many would do, or start it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return bulk_page(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def timeline_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show everything about a customer in one stream."""

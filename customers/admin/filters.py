@@ -1,29 +1,61 @@
-"""The filters of the list of customers."""
+"""The filters of the list of customers; each is also a term of a selection, so that an action on all matches is for
+exactly those whom the list shows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import CustomerTag
 from customers.querysets import CustomerQuerySet
 from customers.searching import few_or_many
+from customers.selection import narrowed
 from parlant_site.common.console.listing import Filter
+from parlant_site.common.json import JSONValue
 from tags.models import Tag
 
 OFFERED_TAGS = 200
 
 
-class TagFilter(Filter):
+class CustomerFilter(Filter):
+    """A filter of customers that a selection can say: `term` is the name of the selection's term.
+
+    Every filter of the list is one of these (a test asks): otherwise an action on "all matches" would ignore it.
+    """
+
+    term: ClassVar[str]
+
+    def value_of(self, values: list[str]) -> JSONValue:
+        """Answer the term's value for the values in the list's address; None when the list ignores them."""
+        return values[-1] if values[-1] in dict(self.choices()) else None
+
+    def parameters(self, value: Any) -> list[str] | None:
+        """Answer the values of the list's address that say what a term's value says; None when it cannot."""
+        return [str(value)]
+
+    def in_words(self, value: Any) -> str:
+        """Answer what a term's value says, for people."""
+        return f"{self.label}: {dict(self.choices()).get(value, value)}"
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer the rows for which the term holds."""
+        said = self.value_of([value])
+        if said is None:
+            return rows
+        assert isinstance(rows, CustomerQuerySet)
+        return narrowed(rows, self.term, said, timezone.now())
+
+
+class TagFilter(CustomerFilter):
     """Customers who bear every chosen tag."""
 
     name = "tag"
     label = _("Tag")
+    term = "tags"
     many = True
 
     def choices(self) -> Sequence[tuple[str, Any]]:
@@ -35,12 +67,33 @@ class TagFilter(Filter):
         assert isinstance(rows, CustomerQuerySet)
         return few_or_many(rows, CustomerTag.objects.filter(tag_id=value), "customer_id")
 
+    def value_of(self, values: list[str]) -> JSONValue:
+        """Answer that all of them are borne."""
+        return {"all": [*dict.fromkeys(values)]}
 
-class LastSeenFilter(Filter):
+    def parameters(self, value: Any) -> list[str] | None:
+        """Answer the tags; the list can say only that all of them are borne."""
+        return [str(key) for key in value["all"]] if set(value) == {"all"} else None
+
+    def in_words(self, value: Any) -> str:
+        """Answer the tags' names."""
+        words = {"all": _("all of"), "any": _("any of"), "none": _("none of")}
+        keys = [key for kind in words for key in value.get(kind, [])]
+        names = dict(Tag.objects.filter(pk__in=keys).values_list("pk", "name"))
+        parts = []
+        for kind, word in words.items():
+            if held := [names.get(key, key) for key in value.get(kind, [])]:
+                several = kind == "none" or len(held) > 1
+                parts.append(f"{word} {', '.join(held)}" if several else held[0])
+        return f"{self.label}: {'; '.join(parts)}"
+
+
+class LastSeenFilter(CustomerFilter):
     """Customers by when they last wrote."""
 
     name = "seen"
     label = _("Last seen")
+    term = "seen"
 
     def choices(self) -> Sequence[tuple[str, Any]]:
         """Answer the spans."""
@@ -53,48 +106,26 @@ class LastSeenFilter(Filter):
             ("never", _("Never")),
         )
 
-    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer those last seen in, or before, the span."""
-        if value == "never":
-            return rows.filter(last_seen__isnull=True)
-        if value not in dict(self.choices()):
-            return rows
-        since = timezone.now() - timedelta(days=abs(int(value)))
-        return rows.filter(last_seen__lt=since) if value.startswith("-") else rows.filter(last_seen__gte=since)
 
-
-class CreatedFilter(Filter):
+class CreatedFilter(CustomerFilter):
     """Customers by when they were registered."""
 
     name = "created"
     label = _("Created")
+    term = "created"
 
     def choices(self) -> Sequence[tuple[str, Any]]:
         """Answer the spans, in days."""
         return (("1", _("In the last day")), ("7", _("In the last 7 days")), ("30", _("In the last 30 days")))
 
-    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer those registered in the span."""
-        if value not in dict(self.choices()):
-            return rows
-        return rows.filter(creation_utc__gte=timezone.now() - timedelta(days=int(value)))
 
-
-class AnsweredByFilter(Filter):
+class AnsweredByFilter(CustomerFilter):
     """Customers by who answers them now."""
 
     name = "with"
     label = _("Conversations")
+    term = "conversations"
 
     def choices(self) -> Sequence[tuple[str, Any]]:
         """Answer the states."""
         return (("human", _("With an operator now")), ("any", _("Has had some")), ("none", _("Has had none")))
-
-    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer those in the state."""
-        state = {
-            "human": Q(manual_session_count__gt=0),
-            "any": Q(session_count__gt=0),
-            "none": Q(session_count=0),
-        }.get(value)
-        return rows if state is None else rows.filter(state)

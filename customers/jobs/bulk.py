@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from django.utils.translation import gettext_lazy as _
 
 from customers.changing import Change, Difference, change_many, difference, tags_of
 from customers.jobs.models import problem
@@ -13,7 +15,7 @@ from customers.models import Customer
 from customers.selection import Selection
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue, UnusableJSON, check
-from parlant_site.common.personal import Sight, personal_keys
+from parlant_site.common.personal import Sight, personal_keys, sight
 from tags.models import Tag
 
 CHUNK = 500
@@ -76,6 +78,7 @@ class AddTag(BulkChange):
     """Put a tag on: parameters {"tag": id}."""
 
     kind = "tag"
+    label = _("Tag")
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,6 +101,7 @@ class RemoveTag(AddTag):
     """Take a tag off: parameters {"tag": id}."""
 
     kind = "untag"
+    label = _("Untag")
 
     @classmethod
     def describe(cls, parameters: Mapping[str, Any]) -> str:
@@ -110,11 +114,18 @@ class RemoveTag(AddTag):
         return Change(remove_tags=frozenset([parameters["tag"]]))
 
 
+def _refuse_hidden(keys: Iterable[str]) -> None:
+    """Refuse keys whose values who asks may not see: nobody writes over them blindly."""
+    if hidden := [key for key in keys if sight().hides(key)]:
+        raise BadInput.at("parameters", msg=f"Personal data, which you may not see or change: {', '.join(hidden)}")
+
+
 @kind
 class SetMetadata(BulkChange):
     """Set keys of the metadata: parameters {"set": {key: text}}."""
 
     kind = "set_metadata"
+    label = _("Set metadata")
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,6 +140,7 @@ class SetMetadata(BulkChange):
                 check({key: value})
             except UnusableJSON as error:
                 raise BadInput.at("parameters", "set", key, msg=str(error)) from None
+        _refuse_hidden(keys)
         return {"set": dict(keys)}
 
     @classmethod
@@ -148,6 +160,7 @@ class UnsetMetadata(BulkChange):
     """Unset keys of the metadata: parameters {"unset": [key]}."""
 
     kind = "unset_metadata"
+    label = _("Unset metadata")
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,6 +168,7 @@ class UnsetMetadata(BulkChange):
         keys = parameters.get("unset")
         if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, str) for key in keys):
             raise BadInput.at("parameters", "unset", msg="Name the keys")
+        _refuse_hidden(keys)
         return {"unset": [*dict.fromkeys(keys)]}
 
     @classmethod

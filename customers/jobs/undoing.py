@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from customers.changing import Change, change_many, difference, patched, tags_of
 from customers.jobs.models import JobProblem, problem
 from customers.jobs.work import Batch, Outcome, Work, kind
@@ -24,6 +26,7 @@ class Undo(Work):
     """
 
     kind = "undo"
+    label = _("Undo")
     permission = "customers.bulk_change"
     can_be_undone = False
 

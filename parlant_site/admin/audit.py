@@ -31,11 +31,12 @@ PAGES = {
     "cannedresponse": "sessions_app_cannedresponse",
     "session": "sessions_app_session",
     "segment": "customers_segment",
+    "datajob": "customers_datajob",
     "user": "auth_user",
 }
 
 # Of kinds that are more than one word.
-NAMES = {"cannedresponse": "canned response"}
+NAMES = {"cannedresponse": "canned response", "datajob": "data job"}
 
 
 class ActFilter(Filter):
@@ -108,6 +109,20 @@ class ActorFilter(Filter):
         return rows.filter(actor_id=int(value)) if value.isascii() and value.isdecimal() and len(value) < 10 else rows
 
 
+class JobFilter(Filter):
+    """Entries by the data job that made them: followed from the job's page."""
+
+    name, label = "job", _("Data job")
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Offer nothing."""
+        return ()
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer what the job changed."""
+        return rows.filter(job_id=value)
+
+
 class WhenFilter(Filter):
     """Entries by when."""
 
@@ -132,7 +147,7 @@ class AuditAdmin(ConsoleAdmin):
         Order("at", _("When"), "id"),
         Order("-at", _("When"), "id", descending=False),
     )
-    filters = (ActFilter, KindFilter, ObjectFilter, ChannelFilter, ActorFilter, WhenFilter)
+    filters = (ActFilter, KindFilter, ObjectFilter, ChannelFilter, ActorFilter, JobFilter, WhenFilter)
     list_title = _("Audit")
     empty_text = _("Nothing was changed yet.")
 

@@ -17,7 +17,9 @@ from django.core.management import call_command
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from customers.jobs.starting import start
 from customers.models import Customer
+from customers.selection import Selection
 from parlant_site.demo.customers import id_of
 from sessions_app.models import Session
 from tags.models import Tag
@@ -60,6 +62,7 @@ def demo(database: None) -> dict[str, str]:
     user.save(update_fields=["password"])
     talk = Session.objects.filter(title__startswith="Double booking").order_by("id")[0]
     token_page = "knox/authtoken/"
+    job = start("tag", by=user, selection=Selection.matching({}), parameters={"tag": Tag.objects.all()[0].pk})
     return {
         "home": "",
         "customers": "customers/customer/",
@@ -72,6 +75,9 @@ def demo(database: None) -> dict[str, str]:
         "conversation": f"sessions_app/session/{talk.pk}/change/",
         "timeline": f"customers/customer/{id_of(3)}/timeline/",
         "audit": "parlant_site/auditentry/",
+        "bulk action": "customers/customer/bulk/?action=set_metadata&seen=30",
+        "data jobs": "customers/datajob/",
+        "data job": f"customers/datajob/{job.pk}/change/",
         "tags": "tags/tag/",
         "tag": f"tags/tag/{Tag.objects.all()[0].pk}/change/",
         "agents": "sessions_app/agent/",

@@ -23,8 +23,13 @@ class Change:
 
 
 def changes_of(entry: AuditEntry, tag_names: Mapping[str, str]) -> list[Change]:
-    """Answer what differs, a line for each field, metadata key and tag, as who asks may see it."""
-    before, after = (sight().anywhere(values or {}) for values in (entry.before, entry.after))
+    """Answer what an entry says differs, a line for each field, metadata key and tag."""
+    return changes_between(entry.before or {}, entry.after or {}, tag_names)
+
+
+def changes_between(before: Mapping[str, Any], after: Mapping[str, Any], tag_names: Mapping[str, str]) -> list[Change]:
+    """Answer what differs, of two states in the shape of the audit, as who asks may see it."""
+    before, after = sight().anywhere(before), sight().anywhere(after)
     made = []
     for field in dict.fromkeys([*before, *after]):
         old, new = before.get(field), after.get(field)

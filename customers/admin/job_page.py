@@ -1,0 +1,75 @@
+"""What the page of a data job shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from customers.admin.selecting import FILTERS, in_words
+from customers.jobs.models import DataJob
+from customers.jobs.starting import may_start
+from customers.jobs.work import work_class
+from customers.models import Customer
+from parlant_site.common.console.markup import list_of
+
+PROBLEMS_SHOWN = 100
+
+
+def may_see(user: Any, job: DataJob) -> bool:
+    """Answer whether a user may see a job: hers, or any with the permission."""
+    return job.actor_id == user.pk or user.has_perm("customers.view_datajob")
+
+
+def facts_of(job: DataJob) -> dict[str, Any]:
+    """Answer what a job is: who, when, for whom, and what it undoes."""
+    return {"job": job, "said": in_words(job.selection or {}), "list_link": _list_link(job)}
+
+
+def progress_of(job: DataJob, user: Any) -> dict[str, Any]:
+    """Answer what changes while a job runs."""
+    problems = list(job.problems.all()[:PROBLEMS_SHOWN])
+    known = set(Customer.objects.filter(pk__in=[each.ref for each in problems]).values_list("pk", flat=True))
+    work, may = work_class(job.kind), may_start(user, job.kind)
+    reason = job.why_not_undo()
+    return {
+        "job": job,
+        "problems": problems,
+        "known": known,
+        "more_problems": max(0, job.failed + job.skipped - len(problems)),
+        "unchanged": max(0, job.done - job.changed - job.failed - job.skipped),
+        "took": _lasting(job.started_utc, job.finished_utc or timezone.now()) if job.started_utc else "",
+        "may_cancel": may and not job.is_final and not job.cancel_requested,
+        "may_undo": may and reason is None,
+        "why_not_undo": reason if job.is_final and may and job.changed and work.can_be_undone else None,
+        "undone_by": job.undone_by.order_by("-creation_utc").first(),
+        "changes_link": list_of("parlant_site_auditentry", job=job.pk)
+        if job.changed and user.has_perm("parlant_site.view_auditentry")
+        else "",
+    }
+
+
+def _lasting(start: datetime, end: datetime) -> str:
+    seconds = (end - start).total_seconds()
+    return _("%.1f s") % seconds if seconds < 60 else timesince(start, end)
+
+
+def _list_link(job: DataJob) -> str:
+    """Answer the list of those who match the job's query now; "" when the list cannot say the query."""
+    query = dict((job.selection or {}).get("query") or {})
+    parameters: list[tuple[str, str]] = []
+    if words := query.pop("search", None):
+        parameters.append(("q", str(words)))
+    for each in FILTERS:
+        if each.term in query:
+            said = each().parameters(query.pop(each.term))
+            if said is None:
+                return ""
+            parameters += [(each.name, value) for value in said]
+    if query or not parameters:
+        return ""
+    return f"{list_of('customers_customer')}?{urlencode(parameters)}"

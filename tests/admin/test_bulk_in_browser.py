@@ -1,0 +1,86 @@
+"""Bulk actions in a real browser, on a server whose own process runs the jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Browser, Page
+
+from customers.jobs.models import DataJob
+from customers.models import CustomerTag
+from tags.models import Tag
+from tests.admin.test_in_browser import chromium, demo, listen, signed_in  # noqa: F401 - fixtures
+from tests.processes import Server, database_url, serve
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.fixture
+def working(database: None) -> Iterator[Server]:
+    """A server that runs data jobs."""
+    connection.close()
+    with serve(PARLANT_HOME=os.environ["PARLANT_HOME"], PARLANT_DATABASE_URL=database_url()) as server:
+        yield server
+
+
+def count_clicks(page: Page) -> list[str]:
+    """Answer a list that grows with every press of a pointer's button on the page, whichever document it is."""
+    pressed: list[str] = []
+    page.expose_function("pressed", lambda text: pressed.append(text))
+    page.add_init_script("addEventListener('pointerdown', (e) => window.pressed(e.target.textContent), true)")
+    return pressed
+
+
+def test_a_whole_list_is_tagged_with_three_clicks_and_undone_with_one(
+    working: Server,
+    demo: dict[str, str],  # noqa: F811
+    chromium: Browser,  # noqa: F811
+) -> None:
+    page = signed_in(chromium, working).new_page()
+    wrong, clicks = listen(page), count_clicks(page)
+    press = Tag.objects.get(name="Press")
+    before = CustomerTag.objects.filter(tag=press).count()
+    page.goto("customers/customer/?created=30&q=example")
+    total = page.locator("tbody tr").count()
+    assert 0 < total < 41
+    page.click("#bulk summary:text-is('Tag')")
+    page.click("#bulk details[open] button:text-is('Press')")
+    page.click(f"button:text-is('Tag {total} customers')")
+    page.wait_for_selector("#job-undo")
+    assert len(clicks) == 3, clicks
+    job = DataJob.objects.latest("creation_utc")
+    assert (job.state, job.done, job.actor_name) == ("ok", total, "mara")
+    assert CustomerTag.objects.filter(tag=press).count() == before + job.changed > before
+    page.click("#job-undo")
+    page.wait_for_selector("h1:has-text('Undo: Tag Press')")
+    page.wait_for_selector('[data-final="1"]')
+    assert len(clicks) == 4
+    assert CustomerTag.objects.filter(tag=press).count() == before
+    assert wrong == [], wrong
+
+
+def test_ticked_customers_are_changed_without_scripts(
+    working: Server,
+    demo: dict[str, str],  # noqa: F811
+    chromium: Browser,  # noqa: F811
+) -> None:
+    page = signed_in(chromium, working, java_script_enabled=False).new_page()
+    page.goto(demo["customers"])
+    page.locator("[name=ids]").nth(1).check()
+    page.locator("[name=ids]").nth(2).check()
+    page.click("#bulk button:text-is('Set metadata')")
+    page.locator("[name=do-metadata-key]").first.fill("plan")
+    page.locator("[name=do-metadata-value]").first.fill("gold")
+    page.click("[name=preview]")
+    page.locator(".samples ins:has-text('gold')").nth(1).wait_for()
+    page.click("[name=start]")
+    page.wait_for_url("**/datajob/**")
+    for _ in range(100):
+        if page.locator("#job-undo").count():
+            break
+        page.reload()
+    assert page.locator(".counts >> text=Changed").count() == 1
+    assert DataJob.objects.latest("creation_utc").changed == 2
