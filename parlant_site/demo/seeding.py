@@ -10,6 +10,7 @@ from django.db import transaction
 
 from customers.models import Changed, Customer, CustomerTag
 from parlant_site.common.ids import make_id
+from parlant_site.demo.answers import write_answers
 from parlant_site.demo.customers import EPOCH_MS, TAGS, Profile, id_of, profile
 from parlant_site.demo.sessions import timelines
 from sessions_app.appending.many import append_many
@@ -40,6 +41,7 @@ def seed(number: int, *, anchor: datetime) -> Iterator[Written]:
     A step is one transaction: whoever interrupts and starts again continues where it stopped.
     """
     agents, tags = _agents(), _tags()
+    write_answers(tags, anchor)
     for start in range(0, number, CHUNK):
         numbers = range(start, min(start + CHUNK, number))
         yield _write([profile(n, anchor) for n in _missing(numbers)], agents, tags, anchor, len(numbers))

@@ -100,6 +100,7 @@ def _open(person: Profile, customer: Customer, agent: Agent, start: datetime, sc
         "operator": operator.split()[0],
     }
     facts["rooms"] = facts["rooms"] if str(facts["rooms"]).isdecimal() else "12"
+    metadata = {} if customer.is_guest else person.metadata
     channel = random.choice(("web", "web", "web", "app", "email"))
     session = Session(
         id=make_id(EPOCH_MS, random.getrandbits(64)),
@@ -111,4 +112,4 @@ def _open(person: Profile, customer: Customer, agent: Agent, start: datetime, sc
         title=script.title.safe_substitute(facts) if script.title else None,
         metadata={"channel": channel} | ({"csat": random.randint(3, 5)} if random.random() < 0.2 else {}),
     )
-    return Timeline(session, script.labels, agent, customer.name, facts, operator, random, start)
+    return Timeline(session, script.labels, agent, customer.name, metadata, facts, operator, random, start)

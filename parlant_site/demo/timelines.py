@@ -10,9 +10,12 @@ from random import Random
 from string import Template
 from typing import Any
 
+from customers.models import GUEST_ID
 from parlant_site.common.ids import make_id
 from parlant_site.common.json import JSONValue
+from parlant_site.demo.answers import answers
 from parlant_site.demo.scripts import Line, Script
+from sessions_app.engine import templates
 from sessions_app.events import Kind, Mode, Source, Status
 from sessions_app.models import Agent, Event, Session
 
@@ -36,6 +39,7 @@ class Timeline:
     labels: list[str]
     agent: Agent
     customer_name: str
+    metadata: Mapping[str, str]
     facts: Mapping[str, object]
     operator: str
     random: Random
@@ -43,6 +47,21 @@ class Timeline:
     events: list[Event] = field(default_factory=list)
     trace: str = ""
     tools: list[JSONValue] = field(default_factory=list)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What the templates of canned responses may name."""
+        words = self.customer_name.split()
+        return {
+            **self.metadata,
+            "customer": {
+                "name": self.customer_name,
+                "first_name": words[0] if words else "",
+                "is_known": self.session.customer_ref != GUEST_ID,
+                "metadata": self.metadata,
+            },
+            "agent": {"name": self.agent.name},
+        }
 
     def play(self, script: Script) -> None:
         """Write the lines of a script."""
@@ -86,10 +105,14 @@ class Timeline:
     def _line_A(self, line: Line) -> None:  # noqa: N802
         self._begin_turn()
         self._status(Status.TYPING)
-        text = line.words(self.facts)
-        self._pass(1 + len(text) / 120)
         participant = {"id": self.agent.pk, "display_name": self.agent.name}
-        self._add(Kind.MESSAGE, Source.AI_AGENT, {"message": text, "participant": participant, "tags": []})
+        data: dict[str, JSONValue] = {"message": "", "participant": participant, "tags": []}  # type: ignore[dict-item]
+        text = line.words(self.facts)
+        if answer := answers().get(text.removeprefix("=")) if text.startswith("=") else None:
+            text = templates.render(answer.value, self.names)
+            data["canned_responses"] = [[answer.id, text]]
+        self._pass(1 + len(text) / 120)
+        self._add(Kind.MESSAGE, Source.AI_AGENT, {**data, "message": text})
         self._status(Status.READY)
 
     def _line_E(self, line: Line) -> None:  # noqa: N802

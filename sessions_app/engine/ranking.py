@@ -26,7 +26,15 @@ UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]+")
 GRAM = 4
 # A word counts this often, a part of it once: what is misspelt or bent still matches, but less.
 WORD_WEIGHT = 3
-LISTS = ("EN", "GERMAN", "FRENCH", "SPANISH", "ITALIAN", "PORTUGUESE", "DUTCH")
+# What a word counts of which only parts are there, all of them or the least share that counts.
+ALIKE, LEAST_ALIKE = 0.8, 0.5
+LISTS = ("EN_PLUS", "GERMAN", "FRENCH", "SPANISH", "ITALIAN", "PORTUGUESE", "DUTCH")
+# Said around what is meant, and short words that make a difference ("log out", "switch off").
+FILLERS = {
+    "please", "bitte", "hi", "hey", "hello", "hallo", "could", "would", "get", "got", "ok", "okay", "oh", "hm", "hmm",
+    "yes", "need", "want", "like", "let", "us", "right",
+}  # fmt: skip
+KEPT = {"not", "no", "off", "out", "down", "up"}
 # Between the two a likeness by meaning grows from 0 to 1. Measured on the demo: unrelated sentences reach 0.35.
 UNLIKE, LIKE = 0.25, 0.7
 CLEAR = 0.85
@@ -42,7 +50,7 @@ class Ranked(NamedTuple):
 @lru_cache(maxsize=1)
 def _stopwords() -> frozenset[str]:
     found = {_plain(word) for name in LISTS for word in getattr(stopwords, f"STOPWORDS_{name}")}
-    return frozenset(found | {"please", "bitte", "hi", "can", "could", "would", "get", "got"}) - {"not", "no"}
+    return frozenset(found | FILLERS) - KEPT
 
 
 def _plain(text: str) -> str:
@@ -50,75 +58,99 @@ def _plain(text: str) -> str:
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 
-def tokens_of(text: str) -> list[str]:
-    """Answer the words that carry meaning, and their parts; of a text that has none, all its words."""
-    words = WORD.findall(_plain(text))
-    kept = [word for word in words if word not in _stopwords()] or words
-    tokens = []
-    for word in kept:
-        if UNSPACED.fullmatch(word):
-            tokens += [word[place : place + 2] for place in range(max(1, len(word) - 1))]
-            continue
-        tokens += [word] * WORD_WEIGHT
-        padded = f"^{word}$"
-        if len(word) >= GRAM:
-            tokens += [f"~{padded[place : place + GRAM]}" for place in range(len(padded) - GRAM + 1)]
-    return tokens
+class Words:
+    """The words of a text that carry meaning, in order, each with its parts; of a text that has none, all its words."""
+
+    def __init__(self, text: str) -> None:
+        found = WORD.findall(_plain(text))
+        self.parts: dict[str, frozenset[str]] = {}
+        self.tokens: list[str] = []
+        for word in [word for word in found if word not in _stopwords()] or found:
+            if UNSPACED.fullmatch(word):
+                pairs = [word[place : place + 2] for place in range(max(1, len(word) - 1))]
+                self.parts |= dict.fromkeys(pairs, frozenset[str]())
+                self.tokens += pairs
+                continue
+            stem = _stem(word)
+            parts = _parts(stem)
+            self.parts[stem] = frozenset(parts)
+            self.tokens += [stem] * WORD_WEIGHT + parts
+        self.all_parts = frozenset(part for parts in self.parts.values() for part in parts)
+
+    def has(self, word: str, parts: frozenset[str]) -> float:
+        """Answer how much of a word is here: 1 as it is, less where only parts of it are, 0 for a few letters."""
+        if word in self.parts:
+            return 1.0
+        share = len(parts & self.all_parts) / len(parts) if parts else 0.0
+        return share * ALIKE if share >= LEAST_ALIKE else 0.0
+
+
+def _stem(word: str) -> str:
+    # The plural of half a dozen languages; all other endings are left to the parts.
+    return word[:-1] if len(word) > GRAM and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _parts(word: str) -> list[str]:
+    padded = f"^{word}$"
+    if len(word) < GRAM:
+        return []
+    return [f"~{padded[place : place + GRAM]}" for place in range(len(padded) - GRAM + 1)]
 
 
 class Ranker:
     """An index over some phrases. Building it takes milliseconds for hundreds of phrases, asking it less than one."""
 
     def __init__(self, phrases: Sequence[str]) -> None:
-        self.sets = [frozenset(tokens_of(phrase)) for phrase in phrases]
+        self.phrases = [Words(phrase) for phrase in phrases]
         self._index: Any = None
-        if any(self.sets):
+        if any(words.tokens for words in self.phrases):
             self._index = bm25s.BM25(method="lucene")
-            self._index.index([tokens_of(phrase) for phrase in phrases], show_progress=False)
+            self._index.index([words.tokens for words in self.phrases], show_progress=False)
+        self._known = {token for words in self.phrases for token in words.tokens}
         counts: dict[str, int] = {}
-        for tokens in self.sets:
-            for token in tokens:
-                counts[token] = counts.get(token, 0) + 1
+        for words in self.phrases:
+            for word in words.parts:
+                counts[word] = counts.get(word, 0) + 1
         number = len(phrases)
-        self._weights = {token: numpy.log(1 + (number - n + 0.5) / (n + 0.5)) for token, n in counts.items()}
+        self._weights = {word: float(numpy.log(1 + (number - n + 0.5) / (n + 0.5))) for word, n in counts.items()}
         self._unknown = float(numpy.log(1 + (number + 0.5) / 0.5))
         self._meanings = encode(phrases) if number else None
 
     def rank(self, text: str, *, limit: int = 20) -> list[Ranked]:
         """Answer the phrases that come closest, the best first."""
         scores: dict[int, float] = {}
-        tokens = tokens_of(text)
-        known = [token for token in tokens if token in self._weights]
+        asked = Words(text)
+        known = [token for token in asked.tokens if token in self._known]
         if self._index is not None and known:
             bm25 = self._index.get_scores(known)
-            for place in numpy.argsort(-bm25)[:limit]:
+            for place in numpy.argsort(-bm25, kind="stable")[:limit]:
                 if bm25[place] > 0:
-                    scores[int(place)] = self._covered(tokens, self.sets[place])
+                    scores[int(place)] = self._covered(asked, self.phrases[place])
+        worded = dict(scores)
         # Meaning costs more to find out than words: not where these are clear already.
         is_clear = max(scores.values(), default=0.0) >= CLEAR
-        if not is_clear and self._meanings is not None and (asked := encode([text])) is not None:
-            likeness = (self._meanings @ asked[0] - UNLIKE) / (LIKE - UNLIKE)
-            for place in numpy.argsort(-likeness)[:limit]:
-                if likeness[place] > 0:
+        if asked.parts and not is_clear and self._meanings is not None and (meant := encode([text])) is not None:
+            likeness = (self._meanings @ meant[0] - UNLIKE) / (LIKE - UNLIKE)
+            for place in numpy.argsort(-likeness, kind="stable")[:limit]:
+                if likeness[place] > 0 and self.phrases[place].parts:
                     scores[int(place)] = max(scores.get(int(place), 0.0), min(1.0, float(likeness[place])))
         ranked = [Ranked(place, score) for place, score in scores.items()]
-        return sorted(ranked, key=lambda one: -one.score)[:limit]
+        return sorted(ranked, key=lambda one: (-one.score, -worded.get(one.place, 0.0), one.place))[:limit]
 
-    def _covered(self, tokens: Sequence[str], phrase: frozenset[str]) -> float:
+    def _covered(self, asked: Words, phrase: Words) -> float:
         """Answer how much of what was asked the phrase has, and of the phrase was asked: rare words weigh more.
 
         BM25 orders, but its numbers depend on the collection; these are comparable with a threshold.
         """
-        weigh = self._weights.get
-        asked = {token: tokens.count(token) for token in set(tokens)}
-        whole = sum(weigh(token, self._unknown) * times for token, times in asked.items())
-        common = sum(weigh(token, 0.0) * times for token, times in asked.items() if token in phrase)
-        times_in_phrase = {token: 1 if token.startswith("~") else WORD_WEIGHT for token in phrase}
-        size = sum(weigh(token, 0.0) * times for token, times in times_in_phrase.items())
-        shared = sum(weigh(token, 0.0) * times for token, times in times_in_phrase.items() if token in asked)
-        asked_share, phrase_share = common / whole if whole else 0.0, shared / size if size else 0.0
         # Mostly: was everything that was asked understood? A little: is it about nothing else?
-        return float(0.75 * asked_share + 0.25 * phrase_share)
+        return 0.75 * self._share(asked, phrase) + 0.25 * self._share(phrase, asked)
+
+    def _share(self, words: Words, other: Words) -> float:
+        weights = {word: self._weights.get(word, self._unknown) for word in words.parts}
+        whole = sum(weights.values())
+        return (
+            sum(weights[word] * other.has(word, parts) for word, parts in words.parts.items()) / whole if whole else 0
+        )
 
 
 @lru_cache(maxsize=1)

@@ -33,6 +33,7 @@ SMALL_TALK = (
             "Hallo",
             "Bonjour",
             "Hola",
+            "Hello, how are you?",
         ),
     ),
     SmallTalk(
@@ -46,6 +47,26 @@ SMALL_TALK = (
         signals=("Goodbye", "Bye bye", "See you", "Have a nice day", "That is all, bye"),
     ),
     SmallTalk(
+        "small-talk-help",
+        "Gladly. Tell me in a few words what it is about. What I do not know, I pass on to a colleague.",
+        signals=("Help", "I need help", "Can you help me?", "I have a question", "What can you do?", "Hilfe"),
+    ),
+    SmallTalk(
+        "small-talk-bot",
+        "I am {{ agent.name }}, a computer program. When you would rather talk to a person, say so, and I ask a"
+        " colleague.",
+        signals=(
+            "Are you a human?",
+            "Are you a real person?",
+            "Are you a bot?",
+            "Are you a robot?",
+            "Am I talking to a human?",
+            "Is this an AI?",
+            "Who are you?",
+            "What is your name?",
+        ),
+    ),
+    SmallTalk(
         "small-talk-human",
         "Of course. I am asking a colleague to join this conversation; they will answer you here.",
         signals=(
@@ -53,6 +74,9 @@ SMALL_TALK = (
             "Can I speak with a real person",
             "Connect me to an agent",
             "Let me talk to somebody from support",
+            "Can a human help me?",
+            "I need a person",
+            "Can I talk to someone?",
             "Are you a bot? I need a person",
         ),
         hands_over=True,

@@ -7,9 +7,11 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count, Max, Min, Q
 
 from customers.models import GUEST_ID, Customer
+from parlant_site.demo.answers import answers
 from parlant_site.demo.scripts import scripts
-from sessions_app.events import Kind, Mode, Source
-from sessions_app.models import Event, Session
+from sessions_app.engine import templates
+from sessions_app.events import Kind, Mode, Purpose, Source
+from sessions_app.models import CannedResponse, Event, Session
 
 AS_OF = "2026-05-01T12:00:00Z"
 pytestmark = pytest.mark.django_db
@@ -137,6 +139,26 @@ def test_each_turn_bears_the_trace_of_the_message_it_answers() -> None:
                 begun.add(event.trace_id)
             elif event.source in (Source.AI_AGENT, Source.SYSTEM):
                 assert event.trace_id in begun
+
+
+def test_agents_have_answers_and_were_seen_to_give_them() -> None:
+    seed(60)
+    known = CannedResponse.objects.in_bulk()
+    assert len(known) == len(answers()) > 25
+    assert {purpose for purpose in Purpose.values if purpose not in {one.purpose for one in known.values()}} == set()
+    assert any(one.tag_ids() for one in known.values())
+    assert all(templates.problem_of(one.value) is None for one in known.values())
+    said = Event.objects.filter(data__has_key="canned_responses")
+    assert said.count() > 20
+    for event in said:
+        ((key, text),) = event.data["canned_responses"]
+        assert event.data["message"] == text
+        assert key in known
+        assert "{" not in text
+    first = min(known.values(), key=lambda one: one.creation_utc)
+    first.remove()
+    seed(61)
+    assert not CannedResponse.objects.filter(pk=first.pk).exists()
 
 
 def test_scripts_read_whole() -> None:

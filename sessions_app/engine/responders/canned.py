@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from sessions_app.engine.conversation import Conversation, text_of
 from sessions_app.engine.lanes import on_lane
 from sessions_app.engine.ranking import Ranker
 from sessions_app.engine.replies import Reply
-from sessions_app.engine.small_talk import SMALL_TALK
+from sessions_app.engine.small_talk import SMALL_TALK, SmallTalk
 from sessions_app.engine.wording import Candidate, bearing_of, candidate_of, render, values_for
 from sessions_app.events import Purpose, Rationale
 from sessions_app.models import Agent, CannedResponse
@@ -52,20 +52,20 @@ class Library:
             if version == self._version:
                 return
             usable = CannedResponse.objects.filter(enabled=True).prefetch_related("tag_links")
-            self.candidates = [candidate_of(row) for row in usable]
-            self.candidates += [
-                Candidate(one.id, one.value, one.purpose, one.signals, hands_over=one.hands_over, is_small_talk=True)
-                for one in SMALL_TALK
-            ]
-            phrases = [
-                (place, phrase)
-                for place, one in enumerate(self.candidates)
-                if one.purpose == Purpose.ANSWER
-                for phrase in (one.signals if one.is_small_talk else (*one.signals, templates.words_of(one.value)))
-            ]
-            self._owners = [place for place, _ in phrases]
-            self._ranker = Ranker([phrase for _, phrase in phrases])
+            self.index([candidate_of(row) for row in usable])
             self._version = version
+
+    def index(self, candidates: Sequence[Candidate]) -> None:
+        """Index what may be said; the small talk comes after what the business says itself."""
+        self.candidates = [*candidates, *(_small_talk(one) for one in SMALL_TALK)]
+        phrases = [
+            (place, phrase)
+            for place, one in enumerate(self.candidates)
+            if one.purpose == Purpose.ANSWER
+            for phrase in (one.signals if one.is_small_talk else (*one.signals, templates.words_of(one.value)))
+        ]
+        self._owners = [place for place, _ in phrases]
+        self._ranker = Ranker([phrase for _, phrase in phrases])
 
     def closest(self, text: str) -> list[tuple[Candidate, float]]:
         """Answer the candidates that come closest to what was said, the best first, with how sure that is."""
@@ -83,6 +83,10 @@ class Library:
 
 
 LIBRARY = Library()
+
+
+def _small_talk(one: SmallTalk) -> Candidate:
+    return Candidate(one.id, one.value, one.purpose, one.signals, hands_over=one.hands_over, is_small_talk=True)
 
 
 def find(
