@@ -34,7 +34,7 @@ class Work(ABC):
     """The work of one job: a loop of read (outside), write (inside the transaction that keeps the progress)."""
 
     kind: ClassVar[str]
-    label: ClassVar[Any]  # what people call the kind; translatable
+    label: ClassVar[Any] = ""  # what people call the kind; translatable
     permission: ClassVar[str]
     can_be_undone: ClassVar[bool] = True
 
@@ -85,9 +85,9 @@ def work_class(name: str) -> type[Work]:
 
 def kinds() -> list[tuple[str, Any]]:
     """Answer every kind with what people call it."""
-    return [(name, work.label) for name, work in _kinds.items()]
+    return [(name, label_of(name)) for name in _kinds]
 
 
 def label_of(name: str) -> Any:
     """Answer what people call a kind; its name when nobody knows it any more."""
-    return _kinds[name].label if name in _kinds else name
+    return (_kinds[name].label if name in _kinds else "") or name.replace("_", " ").capitalize()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy as _
+
 from customers.jobs.bulk import OverCustomers
 from customers.jobs.work import Batch, Outcome, kind
 from customers.models import GUEST_ID
@@ -22,6 +24,7 @@ class EraseCustomers(OverCustomers):
     """Erase customers: parameters {"conversations": "delete" or "redact"}; the guest is left out."""
 
     kind = "erase"
+    label = _("Erase")
     permission = "customers.erase"
     can_be_undone = False
     chunk: ClassVar[int] = CHUNK
