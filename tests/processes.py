@@ -48,6 +48,15 @@ def threads_of(pid: int) -> int:
     return int(next(line for line in status.splitlines() if line.startswith("Threads:")).split()[1])
 
 
+def open_files(pid: int) -> list[str]:
+    """Answer what a process has open."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(path.readlink()))
+    return found
+
+
 def database_url() -> str:
     """Answer the PARLANT_DATABASE_URL of the test database."""
     if connection.vendor == "sqlite":

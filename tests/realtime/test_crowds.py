@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,21 +19,12 @@ from sessions_app import follow as following
 from sessions_app.events import Kind, Source
 from sessions_app.longpoll import HOLDING, HoldPolls, Waiting
 from sessions_app.models import Agent, Session
-from tests.processes import Server, start_server
+from tests.processes import Server, open_files, start_server
 
 POLLS, STREAMS, SOCKETS = 1000, 200, 200
 # The lanes, each with its connection, and the safety net with its own; the event loop; what reads static files.
 MOST_CONNECTIONS = settings.PARLANT_LANES + 1
 MOST_THREADS = settings.PARLANT_LANES + 3
-
-
-def open_files(pid: int) -> list[str]:
-    """Answer what a process has open."""
-    found = []
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.append(str(path.readlink()))
-    return found
 
 
 def database_connections(pid: int) -> int:

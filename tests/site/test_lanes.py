@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
 from django.db import connection
 
 from parlant_site.common.lanes import Lanes, OnLanes, on_lane
-from tests.processes import Server, threads_of
+from tests.processes import Server, open_files, threads_of
 
 WARM_UP, REQUESTS, CLIENTS = 40, 200, 16
 
@@ -20,8 +19,7 @@ WARM_UP, REQUESTS, CLIENTS = 40, 200, 16
 def database_connections_of(pid: int) -> int:
     """Answer how many connections to the test's database a process holds."""
     if connection.vendor == "sqlite":
-        name = connection.settings_dict["NAME"]
-        return sum(path.resolve() == Path(name) for path in Path(f"/proc/{pid}/fd").iterdir())
+        return open_files(pid).count(str(connection.settings_dict["NAME"]))
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         return int(cursor.fetchone()[0])
