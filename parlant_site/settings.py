@@ -68,13 +68,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "parlant_site.common.content_policy.RestrictContent",
     "parlant_site.common.bodies.LimitBodies",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "parlant_site.common.page_middleware.Sessions",
+    "parlant_site.common.page_middleware.Locale",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "parlant_site.common.page_middleware.Authentication",
     "parlant_site.common.acting.NoteWhoActs",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "parlant_site.common.page_middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "parlant_site.urls"

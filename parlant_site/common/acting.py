@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db import models
 from django.http import HttpRequest, HttpResponseBase
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class Channel(models.TextChoices):
@@ -77,29 +76,14 @@ def acting(
 class NoteWhoActs:
     """The middleware: what a request changes came through the admin or through REST, by the request's user."""
 
-    sync_capable = True
-    async_capable = True
-
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self.waits = iscoroutinefunction(get_response)
-        if self.waits:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer inside the context of the request."""
-        if self.waits:
-            return self._later(request)
         token = _current.set(self._of(request))
         try:
             return self.get_response(request)
-        finally:
-            _current.reset(token)
-
-    async def _later(self, request: HttpRequest) -> HttpResponseBase:
-        token = _current.set(self._of(request))
-        try:
-            return await self.get_response(request)  # type: ignore[misc]  # a coroutine function, as asked above
         finally:
             _current.reset(token)
 

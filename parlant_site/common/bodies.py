@@ -1,41 +1,30 @@
 """Bodies of requests: their size, and reading them as JSON."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from rest_framework.request import Request
 
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue, UnusableJSON, parse
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class LimitBodies:
     """Refuse bodies that are larger than their path may take with 413, before anything reads them."""
 
-    sync_capable = True
-    async_capable = True
-
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 413 or go on."""
         if _fits(request):
             return self.get_response(request)
-        refusal = JsonResponse({"detail": f"The body is larger than {largest_body(request.path)} bytes"}, status=413)
-        return _later(refusal) if iscoroutinefunction(self) else refusal
-
-
-async def _later(response: HttpResponse) -> HttpResponseBase:
-    return response
+        return JsonResponse({"detail": f"The body is larger than {largest_body(request.path)} bytes"}, status=413)
 
 
 def largest_body(path: str) -> int:

@@ -53,8 +53,8 @@ def test_requests_start_no_thread_and_open_no_database_connection(server: Server
 
     for _ in range(4):
         ask(server, REQUESTS // 4)
-        assert threads_of(server.pid) == threads
-        assert database_connections_of(server.pid) == connections
+        assert threads_of(server.pid) <= threads  # one that looked for changes while somebody waited may end
+        assert database_connections_of(server.pid) <= connections
         assert backends() <= known
 
 
