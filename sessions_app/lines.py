@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
+from django.db import connection
 
 from parlant_site.common.errors import NotFound
 from parlant_site.common.rendering import dumps
@@ -70,17 +71,33 @@ def read_page(session_id: str, offset: int) -> Page:
     One query when there are any. The revision comes from the same statement: whoever has read a page has seen all that
     happened up to its revision.
     """
-    found = Event.objects.filter(session_id=session_id, offset__gte=offset, deleted=False).order_by("offset")
-    rows = list(found.values_list(*COLUMNS, "session__revision", "session__next_offset")[:PAGE])
+    rows = _read_rows(session_id, offset)
     if rows:
         return Page([line_of(*row[:-2]) for row in rows], rows[0][-2], rows[0][-1])
     # The revision first: an event that comes between the two queries is found by the next look.
     head = Session.objects.filter(pk=session_id).values_list("revision", "next_offset").first()
     if head is None:
         raise NotFound("Session", session_id)
-    if head[1] > offset and (rows := list(found.values_list(*COLUMNS)[:PAGE])):
-        return Page([line_of(*row) for row in rows], *head)
+    if head[1] > offset and (rows := _read_rows(session_id, offset)):
+        return Page([line_of(*row[:-2]) for row in rows], *head)
     return Page([], *head)
+
+
+def _read_rows(session_id: str, offset: int) -> list[tuple[Any, ...]]:
+    """Answer COLUMNS, revision and next offset of each remaining event from an offset on.
+
+    Every wake-up comes here. Written by hand because building the same statement anew takes four times as long as
+    carrying it out.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT e.id, e.source, e.kind, e."offset", e.creation_utc, e.trace_id, CAST(e.data AS text),'
+            " CAST(e.metadata AS text), e.deleted, s.revision, s.next_offset FROM sessions_app_event e"
+            " JOIN sessions_app_session s ON s.id = e.session_id"
+            ' WHERE e.session_id = %s AND e."offset" >= %s AND NOT e.deleted ORDER BY e."offset" LIMIT %s',
+            [session_id, offset, PAGE],
+        )
+        return cursor.fetchall()
 
 
 def read_event(session_id: str, event_id: str) -> tuple[Line, int]:

@@ -154,11 +154,13 @@ class Server(DaphneServer):
 def _calm_the_garbage_collector() -> None:
     """Keep the collector from stopping everybody for 200 ms in the middle of a wake-up.
 
-    What the process is made of never becomes garbage: it need not be looked at again and again.
+    What the process is made of never becomes garbage: it need not be looked at again and again. A request leaves 150
+    objects that only the collector finds: looked at ten requests at a time they cost a millisecond, a hundred at a time
+    ten. Thousands of waiters are many objects that stay: they are looked at rarely.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(2_000, 10, 100)
 
 
 def _leave() -> None:
