@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
-from rest_framework.request import Request
+from rest_framework.response import Response
 
+from parlant_site.common.error_answers import answer_error
 from parlant_site.common.errors import NotFound
-from parlant_site.common.lanes import Application, Receive, Scope, Send
+from parlant_site.common.lanes import Application, Receive, Scope, Send, on_lane
 from parlant_site.common.rendering import dumps
 from sessions_app import feed
 from sessions_app.events import Kind
 from sessions_app.follow import follow, follow_event
-from sessions_app.lines import EVERYTHING, Line, Wanted, as_list
+from sessions_app.holding import HOLDING, Headers, Holding, Moderating, Waiting
+from sessions_app.lines import Line, as_list
+from sessions_app.moderation import Verdict, moderate
 
 # Both official clients give up after 60 s by themselves: the answer has to be there before.
 LONGEST = 58
@@ -34,7 +34,6 @@ QUIET = b": nothing new\n\n"
 # Some clients lose events that reach them in one piece.
 BETWEEN_FRAMES = 0.003
 
-HOLDING = "parlant.holding"
 PATH = re.compile(r"/sessions/([^/]+)/events(?:/[^/]+)?")
 STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -43,66 +42,6 @@ STREAM_HEADERS = [
     (b"x-accel-buffering", b"no"),
     (b"content-encoding", b"identity"),
 ]
-REPLACED = {b"content-length", b"content-type", b"cache-control"}
-
-
-Headers = tuple[tuple[bytes, bytes], ...]
-
-
-@lru_cache(maxsize=256)
-def _shared(headers: Headers) -> Headers:
-    """Answer the same object for the same headers: thousands wait with them in hand."""
-    return headers
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a request waits for: events from an offset on, or the completion of one event.
-
-    `revision` is that of the session when the view read it, before it found nothing; None: it has not read any events.
-    """
-
-    seconds: float
-    offset: int = 0
-    wanted: Wanted = EVERYTHING
-    event_id: str | None = None
-    is_stream: bool = False
-    revision: int | None = None
-
-
-def hand_over(request: Request, waiting: Waiting) -> bool:
-    """Have the request go on waiting outside Django, whatever the view answers now; False when nobody can."""
-    holding: Holding | None = getattr(request._request, "scope", {}).get(HOLDING)
-    if holding is None:
-        return False
-    holding.waiting = waiting
-    return True
-
-
-class Holding:
-    """Passes on what Django sends, unless the view handed over: then only the headers are kept."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self.is_gone = False
-        self.waiting: Waiting | None = None
-        self.headers: Headers = ()
-
-    async def receive(self) -> Mapping[str, Any]:
-        """Pass on a message; note that the client is gone, which is told only once."""
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            self.is_gone = True
-        return message
-
-    async def send(self, message: Mapping[str, Any]) -> None:
-        """Pass on or drop a message."""
-        if self.waiting is None:
-            await self._send(message)
-        elif message["type"] == "http.response.start":
-            kept = tuple((name, value) for name, value in message["headers"] if name.lower() not in REPLACED)
-            self.headers = _shared(kept)
 
 
 class HoldPolls:
@@ -129,7 +68,7 @@ class HoldPolls:
                 _run(self.application, {**scope, HOLDING: holding}, holding.receive, holding.send)
             )
             waiting = holding.waiting
-            if waiting is None or holding.is_gone:
+            if not isinstance(waiting, Waiting) or holding.is_gone:
                 return
             headers = holding.headers
             del holding
@@ -148,10 +87,15 @@ class HoldPolls:
                 disconnected.cancel()
 
     async def _post(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, and if what was posted makes the agent speak, answer with what it says."""
+        """Run the application; what moderation looks at is posted then, what makes the agent speak answered by it."""
         holding = Holding(receive, send)
         await self.application({**scope, HOLDING: holding}, holding.receive, holding.send)
-        if (waiting := holding.waiting) is None or holding.is_gone:
+        waiting = holding.waiting
+        if isinstance(waiting, Moderating):
+            status, body = await _moderated(waiting)  # also for a client that is gone meanwhile, as any other message
+            await _send_json(status, body, holding.headers, send)
+            return
+        if waiting is None or holding.is_gone:
             return
         # Nothing is missed between: following begins with a read from the posted event on.
         with feed.watch(session_id) as subscription:
@@ -165,6 +109,19 @@ class HoldPolls:
 
 async def _run(application: Application, scope: Scope, receive: Receive, send: Send) -> None:
     await application(scope, receive, send)
+
+
+async def _moderated(waiting: Moderating) -> tuple[int, bytes]:
+    verdict = await moderate(waiting.message, waiting.moderation)
+    response = await on_lane(_posted, waiting.post, verdict)
+    return response.status_code, dumps(response.data)
+
+
+def _posted(post: Callable[[Verdict], Response], verdict: Verdict) -> Response:
+    try:
+        return post(verdict)
+    except Exception as error:
+        return answer_error(error, {"view": "a message after its moderation"})
 
 
 async def _answer_poll(
@@ -216,8 +173,11 @@ async def _answer_event(
 
 
 async def _answer(subscription: feed.Subscription, status: int, body: bytes, headers: Headers, send: Send) -> None:
-    if subscription.is_interrupted:
-        return
+    if not subscription.is_interrupted:
+        await _send_json(status, body, headers, send)
+
+
+async def _send_json(status: int, body: bytes, headers: Headers, send: Send) -> None:
     described = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *described]})
     await send({"type": "http.response.body", "body": body})

@@ -1,9 +1,10 @@
 """REST: events."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from asgiref.sync import async_to_sync
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -16,10 +17,11 @@ from parlant_site.common.views import ContractViewSet
 from sessions_app.actions import post_event
 from sessions_app.events import Kind, Moderation, Source, Status
 from sessions_app.filters import DeletionQuery, EventQuery, EventWait, PostingQuery, matching, wanted_by
+from sessions_app.holding import Moderating, Waiting, hand_over
 from sessions_app.lines import Wanted, is_growing
-from sessions_app.longpoll import LONGEST, Waiting, hand_over
+from sessions_app.longpoll import LONGEST
 from sessions_app.models import Event, Session
-from sessions_app.moderation import UNFLAGGED, Verdict, moderate
+from sessions_app.moderation import UNFLAGGED, Verdict, is_moderated, moderate
 from sessions_app.rows import read_rows, row_of
 from sessions_app.serializers import EventBody, EventChange, NewEvent
 
@@ -105,19 +107,17 @@ class EventViewSet(ContractViewSet):
         """Post an event. What each kind needs, and from whom, is told when it is missing (422)."""
         moderation = Moderation(self.query(PostingQuery)["moderation"])
         given = self.body(NewEvent)
-        session = self.find(Session.objects.select_related("customer", "agent"), session_id)
-        event = post_event(
-            session,
-            kind=Kind(given.pop("kind")),
-            source=Source(given.pop("source")),
-            status=Status(given.pop("status")) if "status" in given else None,
-            verdict=_verdict(given, moderation),
-            **given,
-        )
+        post = partial(_post, self.find(Session.objects.select_related("customer", "agent"), session_id), given)
+        if _says_something_as_customer(given) and is_moderated(moderation):
+            waiting = Moderating(given["message"], moderation, lambda verdict: _posted(post(verdict)))
+            if hand_over(request, waiting):  # whoever looks at messages may take long: no lane waits for it
+                return Response()
+            return _posted(post(async_to_sync(moderate)(given["message"], moderation)))
+        event = post(UNFLAGGED)
         if given.get("guidelines") and event.kind == Kind.STATUS:
             wanted = Wanted(traces=frozenset({event.trace_id}))
             hand_over(request, Waiting(LONGEST, event.offset + 1, wanted))  # answered with what the agent says
-        return Response(row_of(event), status=201)
+        return _posted(event)
 
     @extend_schema(parameters=[EventWait], responses={**answers(200, EventBody, refusals=(404, 504)), **STREAM})
     def retrieve(self, request: Request, session_id: str, event_id: str) -> Response:
@@ -146,10 +146,18 @@ class EventViewSet(ContractViewSet):
         return Response(status=204)
 
 
-def _verdict(given: dict[str, Any], moderation: Moderation) -> Verdict:
-    if moderation is Moderation.NONE or not settings.PARLANT_MODERATION:
-        return UNFLAGGED
-    return async_to_sync(moderate)(given.get("message", ""), moderation)
+def _says_something_as_customer(given: Mapping[str, Any]) -> bool:
+    return bool(given["kind"] == Kind.MESSAGE and given["source"] == Source.CUSTOMER and given.get("message"))
+
+
+def _post(session: Session, given: Mapping[str, Any], verdict: Verdict) -> Event:
+    words = {"kind": Kind, "source": Source, "status": Status}
+    named = {name: words[name](value) if name in words else value for name, value in given.items()}
+    return post_event(session, verdict=verdict, **named)
+
+
+def _posted(event: Event) -> Response:
+    return Response(row_of(event), status=201)
 
 
 def _after_last_event(request: Request) -> int:

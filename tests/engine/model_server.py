@@ -34,6 +34,8 @@ class ModelServer:
     url: str
     says: list[Say] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    # While it is closed, nobody gets an answer.
+    gate: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -42,6 +44,7 @@ def model_server() -> Iterator[ModelServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.model = ModelServer(f"http://127.0.0.1:{server.server_port}/v1")  # type: ignore[attr-defined]
+    server.model.gate.set()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -64,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         model: ModelServer = self.server.model  # type: ignore[attr-defined]
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         model.asked.append(body)
+        model.gate.wait(30)
         if self.path.endswith("/moderations"):
             return self._json(200, moderation(body["input"]))
         say = model.says.pop(0) if len(model.says) > 1 else model.says[0]

@@ -17,7 +17,8 @@ from parlant_site.common.lanes import on_lane
 from sessions_app import feed, lines
 from sessions_app import follow as following
 from sessions_app.events import Kind, Source
-from sessions_app.longpoll import HOLDING, HoldPolls, Waiting
+from sessions_app.holding import HOLDING, Waiting
+from sessions_app.longpoll import HoldPolls
 from sessions_app.models import Agent, Session
 from tests.processes import Server, open_files, start_server
 
