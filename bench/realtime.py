@@ -40,15 +40,15 @@ NAMES = {"poll": "long poll", "sse": "SSE", "ws": "WebSocket"}
 
 
 @contextlib.contextmanager
-def serving(database: str, *more: str) -> Iterator[tuple[str, int]]:
-    """Run a server; answer its URL and process id."""
+def serving(database: str, *, agents: bool = False) -> Iterator[tuple[str, int]]:
+    """Run a server, with agents that reply or without; answer its URL and process id."""
     with tempfile.TemporaryDirectory() as home:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PARLANT_")}
         environment |= {"PARLANT_HOME": home, "PARLANT_LOG_LEVEL": "WARNING", "PARLANT_OPERATOR_PASSWORD": "bench"}
         if database:
             environment["PARLANT_DATABASE_URL"] = database
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", "--port", "0", "--no-agents", *more],
+            [sys.executable, "manage.py", "serve", "--port", "0", *([] if agents else ["--no-agents"])],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
