@@ -65,10 +65,17 @@ def difference(customer: Customer, borne: set[str], change: Change) -> Differenc
 
 
 def change_many(differences: Iterable[Difference]) -> int:
-    """Write what changes; answer for how many customers.
+    """Write what changes, and record it; answer for how many customers.
 
     Inside a transaction, of customers that were read in it for update. A few statements per thousand customers.
     """
+    changing = write_differences(differences)
+    record_many(Act.CHANGED, ((one.customer, one.before, one.after) for one in changing))
+    return len(changing)
+
+
+def write_differences(differences: Iterable[Difference]) -> list[Difference]:
+    """Write what changes, as change_many does, and answer it; to record it is left to the caller."""
     changing = [one for one in differences if one]
     rewritten, links, gone = [], [], []
     for one in changing:
@@ -94,8 +101,7 @@ def change_many(differences: Iterable[Difference]) -> int:
     for tag_id in sorted({tag_id for _, tag_id in gone}):
         bearers = [key for key, gone_id in gone if gone_id == tag_id]
         CustomerTag.objects.filter(tag_id=tag_id, customer_id__in=bearers).delete()
-    record_many(Act.CHANGED, ((one.customer, one.before, one.after) for one in changing))
-    return len(changing)
+    return changing
 
 
 def register_many(newcomers: Iterable[tuple[Customer, Iterable[str]]]) -> int:

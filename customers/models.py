@@ -211,11 +211,12 @@ class Customer(Identified):
         return {customer.pk: customer for customer in rows}
 
     @classmethod
-    def at(cls, customer_id: str) -> Customer:
+    def at(cls, customer_id: str, within: models.QuerySet[Customer] | None = None) -> Customer:
         """Answer the customer of an id, or the one into whom she was merged; NotFound when there is neither."""
-        customer: Customer | None = cls.objects.filter(pk=customer_id).first()
+        rows = cls.objects.all() if within is None else within
+        customer: Customer | None = rows.filter(pk=customer_id).first()
         if customer is None:
-            customer = cls.objects.filter(aliases=customer_id).first()
+            customer = rows.filter(aliases=customer_id).first()
         if customer is None:
             raise NotFound("Customer", customer_id)
         return customer

@@ -44,13 +44,13 @@ class CustomerViewSet(ContractViewSet):
 
     @extend_schema(responses=answers(200, CustomerBody, refusals=(404,)))
     def retrieve(self, request: Request, id: str) -> Response:
-        """Read a customer."""
-        return Response(CustomerBody(self.find(self.get_queryset(), id)).data)
+        """Read a customer; the id of one who was merged answers with the customer into whom she was merged."""
+        return Response(CustomerBody(Customer.at(id, self.get_queryset())).data)
 
     @extend_schema(request=CustomerChange, responses=answers(200, CustomerBody, refusals=(404,)))
     def partial_update(self, request: Request, id: str) -> Response:
         """Change a customer, all or nothing; 404 for an unknown tag and for one to remove that she does not bear."""
-        customer = self.find(Customer.objects.all(), id)
+        customer = Customer.at(id)
         given = self.body(CustomerChange)
         changes = TextMetadataPatch.changes(given.get("metadata"))
         changes["set_metadata"] = sight().without_masks(changes["set_metadata"])

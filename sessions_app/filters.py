@@ -12,6 +12,7 @@ from django_filters import FilterSet, MultipleChoiceFilter
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from customers.models import CustomerAlias
 from parlant_site.common.filters import TextFilter
 from parlant_site.common.serializers import Query, Text, Whole
 from sessions_app.canned_responses import CannedResponse, CannedResponseQuerySet
@@ -65,11 +66,22 @@ def _tagged(rows: Any, tag_ids: list[str]) -> CannedResponseQuerySet:
     return CannedResponseQuerySet.tagged_any(rows, tag_ids)
 
 
+class CustomerFilter(TextFilter):
+    """The sessions of a customer; who reads by the id of one who was merged gets the survivor's, who deletes none."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer the rows."""
+        request = self.parent.request
+        alias = CustomerAlias.objects.filter(pk=value or "") if request and request.method == "GET" else None
+        survivor = alias.values_list("customer_id", flat=True).first() if alias is not None else None
+        return super().filter(qs, survivor or value)
+
+
 class SessionFilter(FilterSet):
     """Which sessions to list."""
 
     agent_id = TextFilter(_of_agent)
-    customer_id = TextFilter(_of_customer)
+    customer_id = CustomerFilter(_of_customer)
     labels = RepeatedFilter(_labelled, help_text="Repeated; all must match")
 
     class Meta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,16 +11,18 @@ from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import F, Sum
 
+from customers.merging.models import CustomerMerge
 from customers.parts import Conversations, Part, Subject, part
 from customers.privacy.scrubbing import ERASED
 from parlant_site.common.audit import AuditEntry
+from parlant_site.common.json import JSONValue
 from parlant_site.common.rendering import dumps
 from sessions_app import bell, feed
-from sessions_app.activity import restate_session
+from sessions_app.activity import restate_customers, restate_session
 from sessions_app.events import Kind, Source
-from sessions_app.models import Event, FollowUp, Session, SessionLabel
+from sessions_app.models import Event, FollowUp, MovedSession, Session, SessionLabel
 from sessions_app.querysets import SessionQuerySet
-from sessions_app.replying import withdrawn
+from sessions_app.replying import revoked, withdrawn
 from sessions_app.rows import read_rows
 from sessions_app.serializers import SessionBody
 
@@ -83,6 +85,33 @@ class Talks(Part):
             _announce([key])
         return dict(counts)
 
+    def move(self, merge: CustomerMerge) -> JSONValue:
+        """Give the sessions to the survivor; a reply in progress is begun again, to her."""
+        theirs = Session.objects.filter(customer=merge.gone_id).order_by()
+        keys = list(theirs.values_list("pk", flat=True))
+        moved = (MovedSession(merge=merge, session_id=key) for key in keys)
+        MovedSession.objects.bulk_create(moved, batch_size=1000)
+        _give(theirs, merge.survivor_id)
+        restate_customers([merge.survivor_id])
+        _announce(keys)
+        return len(keys)
+
+    def put_back(self, merge: CustomerMerge, kept: Any) -> Iterator[str]:
+        """Give back the sessions that are still the survivor's."""
+        moved = Session.objects.filter(pk__in=MovedSession.objects.filter(merge=merge).values("session")).order_by()
+        keys = list(moved.filter(customer=merge.survivor_id).values_list("pk", flat=True))
+        for start in range(0, len(keys), EVENTS_AT_ONCE):
+            _give(Session.objects.filter(pk__in=keys[start : start + EVENTS_AT_ONCE]), merge.gone_id)
+        restate_customers([merge.survivor_id, merge.gone_id])
+        _announce(keys)
+        MovedSession.objects.filter(merge=merge).delete()
+        if kept > len(keys):
+            yield f"{kept - len(keys)} of {kept} conversations were deleted or moved since"
+
+
+def _give(sessions: SessionQuerySet, customer_id: str) -> None:
+    sessions.update(customer=customer_id, customer_ref=customer_id, **revoked())
+
 
 def redact(session_id: str, subject: Subject) -> None:
     """Take every text out of a session; kinds, sources, times and offsets of its events stay."""
@@ -121,9 +150,10 @@ def _redacted(event: Event, subject: Subject) -> Any:
     return {"message": ERASED, "participant": participant, "flagged": False, "tags": [], **ended}
 
 
-def _announce(keys: Iterable[str]) -> None:
+def _announce(keys: Sequence[str]) -> None:
+    for start in range(0, len(keys), EVENTS_AT_ONCE):
+        Session.objects.filter(pk__in=keys[start : start + EVENTS_AT_ONCE]).update(revision=F("revision") + 1)
     for key in keys:
-        Session.objects.filter(pk=key).update(revision=F("revision") + 1)
         transaction.on_commit(partial(feed.publish, key))
         transaction.on_commit(partial(bell.ring, key))
 

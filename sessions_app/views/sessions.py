@@ -73,7 +73,7 @@ class SessionViewSet(ContractViewSet):
         session = open_session(
             allow_greeting=allow_greeting,
             agent=self.find(Agent.objects.all(), given.pop("agent_id")),
-            customer=self.find(Customer.objects.all(), given.pop("customer_id", GUEST_ID)),
+            customer=Customer.at(given.pop("customer_id", GUEST_ID)),
             participants=self.agents(given.pop("participants", [])),
             **given,
         )
@@ -96,7 +96,7 @@ class SessionViewSet(ContractViewSet):
         if "agent_id" in given:
             fields["agent"] = self.find(Agent.objects.all(), given["agent_id"])
         if "customer_id" in given:
-            fields["customer"] = self.find(Customer.objects.all(), given["customer_id"])
+            fields["customer"] = Customer.at(given["customer_id"])
         if "client" in given.get("consumption_offsets", {}):
             fields["client_offset"] = given["consumption_offsets"]["client"]
         labels, participants = given.get("labels", {}), given.get("participants", {})
