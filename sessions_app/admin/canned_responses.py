@@ -43,7 +43,7 @@ PURPOSES = {
 class Template(forms.CharField):
     """A text of several lines."""
 
-    widget = forms.Textarea(attrs={"rows": 5, "dir": "auto", "spellcheck": "true"})
+    widget = forms.Textarea(attrs={"rows": 6, "dir": "auto", "spellcheck": "true", "class": "wide"})
 
     def to_python(self, value: Any) -> str:
         """Answer the text with line feeds alone."""
@@ -85,7 +85,7 @@ class CannedResponseForm(ContractForm):
     signals = Lines(
         label=_("Example phrases"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
+        widget=forms.Textarea(attrs={"rows": 4, "dir": "auto", "class": "wide"}),
         help_text=_(
             "What customers write when this is the answer, one on each line. Three or four make it easy to find."
         ),
@@ -99,7 +99,7 @@ class CannedResponseForm(ContractForm):
     field_dependencies = Lines(
         label=_("Needs"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 2}),
+        widget=forms.Textarea(attrs={"rows": 2, "class": "wide"}),
         help_text=_("Names of metadata or fields without which it is not said, one on each line."),
     )
     enabled = forms.BooleanField(
@@ -220,6 +220,12 @@ class CannedResponseAdmin(ConsoleAdmin):
         links = CannedResponseTag.objects.select_related("tag").order_by("id")
         return CannedResponse.objects.prefetch_related(Prefetch("tag_links", queryset=links))
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Answer the fields: first what is said, to what and to whom."""
+        fields = super().get_fields(request, obj)
+        first = ("value", "signals", "tags")
+        return fields if fields is self.read_fields else [*first, *(name for name in fields if name not in first)]
+
     def search(self, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
         """Answer those with the words in what they say or answer."""
         assert isinstance(rows, CannedResponseQuerySet)
@@ -228,7 +234,7 @@ class CannedResponseAdmin(ConsoleAdmin):
     def columns(self, request: HttpRequest) -> Sequence[Column]:
         """Answer the columns of the list."""
         return (
-            Column("value", _("What to say"), self._value),
+            Column("says", _("What to say"), self._says),
             Column("signals", _("Answers"), self._signals),
             Column("purpose", _("Said"), lambda response: PURPOSES[Purpose(response.purpose)]),
             Column("tags", _("Only for"), self.tag_names),
@@ -236,9 +242,9 @@ class CannedResponseAdmin(ConsoleAdmin):
             Column("created", _("Created"), lambda response: ago(response.creation_utc), order="created"),
         )
 
-    def _value(self, response: CannedResponse) -> SafeString:
-        text = Truncator(response.value).chars(140)
-        return format_html('<a class="name said" href="{}" dir="auto">{}</a>', page_of(response), text)
+    def _says(self, response: CannedResponse) -> SafeString:
+        text = Truncator(response.value).chars(120)
+        return format_html('<a class="says" href="{}" dir="auto">{}</a>', page_of(response), text)
 
     def _signals(self, response: CannedResponse) -> Any:
         if not response.signals:

@@ -21,7 +21,7 @@ from customers.jobs.starting import start
 from customers.models import Customer
 from customers.selection import Selection
 from parlant_site.demo.customers import id_of
-from sessions_app.models import Session
+from sessions_app.models import CannedResponse, Session
 from tags.models import Tag
 from tests.processes import Server
 
@@ -80,6 +80,9 @@ def demo(database: None) -> dict[str, str]:
         "data job": f"customers/datajob/{job.pk}/change/",
         "tags": "tags/tag/",
         "tag": f"tags/tag/{Tag.objects.all()[0].pk}/change/",
+        "canned responses": "sessions_app/cannedresponse/",
+        "canned response": f"sessions_app/cannedresponse/{CannedResponse.objects.all()[5].pk}/change/",
+        "new canned response": "sessions_app/cannedresponse/add/",
         "agents": "sessions_app/agent/",
         "agent": "sessions_app/agent/quill/change/",
         "tokens": token_page,
