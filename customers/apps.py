@@ -17,7 +17,7 @@ class CustomersConfig(AppConfig):
     def ready(self) -> None:
         """Keep the guest, whom a migration makes, when the database is emptied; say of whom a tag goes.
 
-        Register the kinds of data jobs, and the worker that runs them where agents reply.
+        Register the kinds of data jobs, and the workers that run them, and keep segments current, where agents reply.
         """
         post_migrate.connect(_keep_guest, sender=self)
         pre_delete.connect(_look_again_at_bearers, sender="tags.Tag")
@@ -27,11 +27,19 @@ class CustomersConfig(AppConfig):
         from customers.jobs.starting import on_queued
         from customers.jobs.worker import worker
         from customers.privacy import jobs, traces  # noqa: F401
+        from customers.segments import traces as memberships  # noqa: F401
         from parlant_site.common import lifecycle
 
         on_queued(worker.wake)
         lifecycle.on_start(worker.start, role="agents")
         lifecycle.on_stop(worker.stop)
+
+        from customers.segments.running import on_queued as on_run_queued
+        from customers.segments.worker import worker as keeper
+
+        on_run_queued(keeper.wake)
+        lifecycle.on_start(keeper.start, role="agents")
+        lifecycle.on_stop(keeper.stop)
 
 
 def _keep_guest(sender: AppConfig, using: str, apps: Any, **_: Any) -> None:
@@ -45,7 +53,9 @@ def _keep_guest(sender: AppConfig, using: str, apps: Any, **_: Any) -> None:
 
 def _look_again_at_bearers(instance: Any, **_: Any) -> None:
     from customers.models import Changed, Customer
+    from customers.segments.publishing import refuse_reserved
 
+    refuse_reserved([instance.pk])
     Customer.objects.filter(tag_links__tag=instance).update(stale=F("stale").bitor(Changed.TAGS))
 
 

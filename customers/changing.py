@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from operator import or_
 
 from customers.models import Changed, Customer, CustomerTag
+from customers.segments.publishing import refuse_reserved
 from parlant_site.common.audit import Act, Values, differing, record_many
 from parlant_site.common.json import JSONValue
 
@@ -77,6 +78,9 @@ def change_many(differences: Iterable[Difference]) -> int:
 def write_differences(differences: Iterable[Difference]) -> list[Difference]:
     """Write what changes, as change_many does, and answer it; to record it is left to the caller."""
     changing = [one for one in differences if one]
+    refuse_reserved(
+        tag_id for one in changing for side in (one.before, one.after) for tag_id in _words(side.get("tags"))
+    )
     rewritten, links, gone = [], [], []
     for one in changing:
         customer, after = one.customer, one.after
@@ -107,6 +111,7 @@ def write_differences(differences: Iterable[Difference]) -> list[Difference]:
 def register_many(newcomers: Iterable[tuple[Customer, Iterable[str]]]) -> int:
     """Insert customers with the ids of their tags, as Customer.register does one; inside a transaction."""
     rows = [(customer, sorted(set(tag_ids))) for customer, tag_ids in newcomers]
+    refuse_reserved(tag_id for _, tag_ids in rows for tag_id in tag_ids)
     for customer, _ in rows:
         customer.stale = sum(Changed)
     Customer.objects.bulk_create([customer for customer, _ in rows], batch_size=BATCH)

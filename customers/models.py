@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
@@ -103,6 +103,8 @@ class Customer(Identified):
         tags: Iterable[Tag] = (),
     ) -> Customer:
         """Create a customer with metadata and tags, all or nothing; CustomerIdTaken when the id is in use."""
+        from customers.segments.publishing import refuse_reserved
+
         customer = cls(name=name, metadata=dict(metadata or {}), stale=sum(Changed))
         if id is not None:
             customer.id = id
@@ -110,8 +112,9 @@ class Customer(Identified):
                 raise CustomerIdTaken(f"A customer with the id {id!r} was merged into another one")
         try:
             with transaction.atomic():
-                customer.save(force_insert=True)
                 borne = set_of(tags)
+                refuse_reserved(tag.pk for tag in borne)
+                customer.save(force_insert=True)
                 CustomerTag.objects.bulk_create(CustomerTag(customer=customer, tag=tag) for tag in borne)
                 record(Act.CREATED, customer, after=customer.facts([tag.pk for tag in borne]))
         except IntegrityError as error:
@@ -171,6 +174,8 @@ class Customer(Identified):
     def _change_tags(
         self, add: Iterable[str], remove: Iterable[str], replace: Iterable[str] | None
     ) -> tuple[list[str], list[str]]:
+        from customers.segments.publishing import refuse_reserved
+
         borne = set(self.tag_links.values_list("tag_id", flat=True))
         wanted = borne if replace is None else {tag.pk for tag in Tag.objects.with_ids(list(replace))}
         wanted = wanted | {tag.pk for tag in Tag.objects.with_ids(list(add))}
@@ -179,6 +184,7 @@ class Customer(Identified):
                 raise TagNotBorne(tag_id)
         wanted = wanted - set(remove)
         taken_off, put_on = sorted(borne - wanted), sorted(wanted - borne)
+        refuse_reserved([*taken_off, *put_on])
         self.tag_links.filter(tag_id__in=taken_off).delete()
         CustomerTag.objects.bulk_create(CustomerTag(customer=self, tag_id=tag_id) for tag_id in put_on)
         return taken_off, put_on
@@ -190,6 +196,14 @@ class Customer(Identified):
             raise GuestStays
         record(Act.DELETED, self, before=self.facts(self.tag_ids()))
         self.delete()
+
+    @transaction.atomic
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete the row; the customer leaves her segments in the same transaction."""
+        from customers.segments.leaving import leave_segments
+
+        leave_segments([self.pk])
+        return super().delete(*args, **options)
 
     def facts(self, tag_ids: Iterable[str]) -> dict[str, JSONValue]:
         """Answer what the audit keeps of a customer who came or went."""
@@ -265,7 +279,8 @@ class CustomerText(models.Model):
 from customers.jobs.models import DataJob, JobProblem  # noqa: E402
 from customers.merging.models import CustomerAlias, CustomerMerge  # noqa: E402
 from customers.privacy.models import Erasure  # noqa: E402
-from customers.segments.models import Segment, SegmentMember  # noqa: E402
+from customers.segments.history import DeletedCustomer, Lease, MembershipEvent, SegmentDay, SegmentRun  # noqa: E402
+from customers.segments.models import Segment, SegmentMember, SegmentPin  # noqa: E402
 
 __all__ = [
     "Changed",
@@ -275,8 +290,14 @@ __all__ = [
     "CustomerTag",
     "CustomerText",
     "DataJob",
+    "DeletedCustomer",
     "Erasure",
     "JobProblem",
+    "Lease",
+    "MembershipEvent",
     "Segment",
+    "SegmentDay",
     "SegmentMember",
+    "SegmentPin",
+    "SegmentRun",
 ]

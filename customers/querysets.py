@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from django.db import models
+from django.db import models, transaction
 
 from parlant_site.common.personal import sight
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-defined]  # a circular import, of types alone
     """Sets of customers."""
+
+    @transaction.atomic
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows; the customers leave their segments in the same transaction."""
+        from customers.segments.leaving import leave_segments
+
+        keys = list(self.order_by("pk").values_list("pk", flat=True))
+        leave_segments(keys)
+        return models.QuerySet.delete(self.model._base_manager.filter(pk__in=keys))
 
     def tagged_any(self, tag_ids: Iterable[str]) -> CustomerQuerySet:
         """Answer those who bear at least one of the tags."""

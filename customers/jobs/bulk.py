@@ -12,6 +12,7 @@ from customers.changing import Change, Difference, change_many, difference, tags
 from customers.jobs.models import problem
 from customers.jobs.work import Batch, Outcome, Work, kind, work_class
 from customers.models import Customer
+from customers.segments.publishing import refuse_reserved
 from customers.selection import Selection
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue, UnusableJSON, check
@@ -70,6 +71,7 @@ class BulkChange(OverCustomers):
 
 def _tag(parameters: Mapping[str, Any]) -> dict[str, Any]:
     tag = Tag.objects.with_ids([str(parameters.get("tag", ""))])[0]
+    refuse_reserved([tag.pk])
     return {"tag": tag.pk, "tag_name": tag.name}
 
 

@@ -68,8 +68,10 @@ class Undo(Work):
         keys = [entry.object_id for entry in entries]
         found = {row.pk: row for row in Customer.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
         borne = tags_of(found.values())
-        wanted_tags = {str(tag_id) for entry in entries for tag_id in _words((entry.before or {}).get("tags"))}
-        tags = set(Tag.objects.filter(pk__in=wanted_tags).values_list("pk", flat=True))
+        sides = [side or {} for entry in entries for side in (entry.before, entry.after)]
+        wanted_tags = {tag_id for side in sides for tag_id in _words(side.get("tags"))}
+        # Tags that a segment publishes by now are its own to set.
+        tags = set(Tag.objects.filter(pk__in=wanted_tags, published_by=None).values_list("pk", flat=True))
         problems: list[JobProblem] = []
         differences, going = [], []
         for entry in entries:
@@ -114,7 +116,7 @@ def _way_back(entry: AuditEntry, tags: set[str]) -> Change:
         set_metadata={key: value for key, value in keys.items() if value is not None},
         unset_metadata=frozenset(key for key, value in keys.items() if value is None),
         add_tags=frozenset(_words(before.get("tags"))) & tags,
-        remove_tags=frozenset(_words(after.get("tags"))),
+        remove_tags=frozenset(_words(after.get("tags"))) & tags,
     )
 
 

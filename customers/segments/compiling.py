@@ -159,3 +159,10 @@ def _related(name: str) -> Any:
     from customers.models import Customer
 
     return Customer._meta.get_field(name).related_model
+
+
+def lying_in(field: Field, span: Span) -> Q:
+    """Answer the condition that the date of a field lies in a stretch of time."""
+    if field.kind is Kind.METADATA:
+        return Q(TextDuring(MetadataText(field.key), span))
+    return Q(_during(field, span))

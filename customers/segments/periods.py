@@ -59,6 +59,11 @@ class Length:
     def __str__(self) -> str:
         return f"{self.amount} {self.unit[:-1] if self.amount == 1 else self.unit}"
 
+    @property
+    def goes_by_calendar(self) -> bool:
+        """Whether the length differs from month to month."""
+        return self.unit in _MONTHS
+
     def before(self, moment: Moment) -> Edge:
         """Answer the boundary that lies this long before now."""
         if self.unit in _EXACT:

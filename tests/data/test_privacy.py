@@ -19,12 +19,13 @@ from django.utils import timezone
 from customers.jobs.models import DataJob, JobProblem, State
 from customers.jobs.running import claim, run
 from customers.jobs.starting import start
-from customers.models import Customer, Segment, SegmentMember
+from customers.models import Customer, Segment
 from customers.parts import Conversations
 from customers.privacy.bundle import write_bundle
 from customers.privacy.erasing import erase, preview
 from customers.privacy.models import Erasure, fingerprint
 from customers.privacy.subjects import GuestIsNobody
+from customers.segments import listing
 from customers.selection import Selection
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry, WrittenOnce
@@ -77,7 +78,7 @@ def zaphod() -> Customer:
     post_customer_message(moved, message="A marker in a session that was moved")
     moved.amend(customer=Customer.register(id="other", name="Other"))
     segment = Segment.objects.create(name="Listed", kind="static")
-    SegmentMember.objects.create(segment=segment, customer=customer, since=timezone.now(), via="list")
+    listing.add(segment, [customer.pk])
     content = ContentType.objects.get_for_model(Customer)
     LogEntry.objects.create(
         user=user_in("Lead"), content_type=content, object_id=ID, object_repr=NAME, action_flag=CHANGE
