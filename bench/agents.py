@@ -1,8 +1,8 @@
 """Agents in numbers: `python bench/agents.py [--database URL]` prints a table.
 
-Starts `manage.py serve`, agents included, on an empty database (a temporary SQLite file unless told otherwise) and talks
-with its canned responder from this process: on a machine with two cores both share them. Where other work runs beside it,
-`chrt -f 10 python bench/agents.py` (as root) lets server and clients go first.
+Starts `manage.py serve`, agents included, on an empty database (a temporary SQLite file unless told otherwise) and
+talks with its canned responder from this process: on a machine with two cores both share them. Where other work runs
+beside it, `chrt -f 10 python bench/agents.py` (as root) lets server and clients go first.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.crowd import Caller, Waiter, gather  # noqa: E402
-from bench.realtime import ms, row, serving  # noqa: E402
+from bench.crowd import Caller, Waiter, gather
+from bench.realtime import ms, row, serving
 
 READY = b'"status":"ready"'
 FAILED = b'"status":"error"'

@@ -86,14 +86,14 @@ def manage(*arguments: str, limit: float = 60, **variables: str) -> subprocess.C
 
 
 @contextlib.contextmanager
-def start_server(*arguments: str, **variables: str) -> Iterator[Server]:
-    """Run `manage.py serve` without agents on the test database until the block ends."""
+def start_server(*arguments: str, agents: bool = False, **variables: str) -> Iterator[Server]:
+    """Run `manage.py serve`, without agents unless told otherwise, on the test database until the block ends."""
     on_the_test_database = {
         "PARLANT_HOME": os.environ["PARLANT_HOME"],
         "PARLANT_DATABASE_URL": database_url(),
         "PARLANT_LOG_LEVEL": "WARNING",
     }
-    with serve("--no-agents", *arguments, **{**on_the_test_database, **variables}) as server:
+    with serve(*([] if agents else ["--no-agents"]), *arguments, **{**on_the_test_database, **variables}) as server:
         yield server
 
 

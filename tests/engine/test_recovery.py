@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from sessions_app import actions
 from sessions_app.models import Event, Session
-from tests.engine.conftest import Agents, shapes, wait_for, wait_until_ready
+from tests.engine.conftest import shapes, wait_for, wait_until_ready
 from tests.engine.workers import Nursery
 
 # Nobody waits until this runs out.
@@ -100,23 +98,3 @@ def test_several_processes_share_the_work_and_nobody_is_answered_twice(session: 
             "ai_agent: Hello Alice! How can I help you?",
             "ready",
         ]
-
-
-def test_a_slow_session_delays_no_other(agents: Agents, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-
-    from sessions_app.engine import turn as turns
-    from sessions_app.engine.replies import Reply
-
-    async def respond(turn: turns.Turn, agent: object) -> Reply:
-        if turn.conversation.session.pk == session.pk:
-            await asyncio.sleep(600)
-        return Reply("Quickly")
-
-    monkeypatch.setattr(turns, "responder_of", lambda agent: respond)
-    actions.post_customer_message(session, message="Hello")
-    wait_for(lambda: shapes(session)[-1] == "processing")
-    for _ in range(5):
-        other = Session.open(agent=session.agent, customer=session.customer)
-        wait_until_ready(other, actions.post_customer_message(other, message="Hello").trace_id)
-    assert shapes(session)[-1] == "processing"

@@ -1,0 +1,1 @@
+"""An application of somebody's own, installed beside Parlant Site."""
