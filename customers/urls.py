@@ -1,6 +1,21 @@
-"""Paths of customers."""
+"""Paths of customers and segments."""
 
+from django.urls import path
+
+from customers.segments.members_views import SegmentPartViewSet
+from customers.segments.views import SegmentViewSet
 from customers.views import CustomerViewSet
 from parlant_site.common.routing import collection
 
-urlpatterns = collection("customers", CustomerViewSet)
+_part = "segments/<str:id>"
+
+urlpatterns = [
+    *collection("customers", CustomerViewSet),
+    *collection("segments", SegmentViewSet),
+    path(f"{_part}/members", SegmentPartViewSet.as_view({"get": "members", "patch": "change_members"})),
+    path(f"{_part}/events", SegmentPartViewSet.as_view({"get": "events"})),
+    path(f"{_part}/days", SegmentPartViewSet.as_view({"get": "days"})),
+    path(f"{_part}/runs", SegmentPartViewSet.as_view({"get": "runs", "post": "refresh"})),
+    path(f"{_part}/pins", SegmentPartViewSet.as_view({"get": "pins", "post": "pin"})),
+    path(f"{_part}/pins/<str:customer_id>", SegmentPartViewSet.as_view({"delete": "unpin"})),
+]

@@ -1,0 +1,79 @@
+"""Rules as callers give them: as JSON, text or sentence, and only about what the caller may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from customers.segments.faces import DatabaseNames, read_sentence, read_text
+from customers.segments.fields import METADATA_PREFIX
+from customers.segments.reading import InvalidRule, read_rule
+from customers.segments.rules import Group, leaves
+from parlant_site.common.errors import BadInput
+from parlant_site.common.json import JSONValue
+from parlant_site.common.personal import sight
+
+FACES = ("rule", "text", "sentence")
+
+
+def given_rule(given: Mapping[str, Any], *, where: str = "body") -> Group | None:
+    """Answer the rule that a request gives as `rule` (JSON), `text` or `sentence`; None when it gives none.
+
+    InvalidRule names the place of everything that is wrong. A rule about personal metadata is refused to whoever may
+    not see them: counts of "begins with a", "begins with b" would spell the value out.
+    """
+    faces = [face for face in FACES if face in given]
+    if not faces:
+        return None
+    if len(faces) > 1:
+        raise BadInput.at(where, faces[1], msg=f"Give the rule once: there is `{faces[0]}` already")
+    (face,) = faces
+    try:
+        return seen(read_face(face, given[face]))
+    except InvalidRule as invalid:
+        raise invalid.under(where, face) from None
+
+
+def read_face(face: str, given: JSONValue) -> Group:
+    """Read a rule from one of its faces; InvalidRule."""
+    if face == "rule":
+        return read_rule(given)
+    read = read_text if face == "text" else read_sentence
+    return read(str(given), DatabaseNames())
+
+
+def seen(rule: Group) -> Group:
+    """Answer a rule about what the caller may see; InvalidRule names the leaves about anything else."""
+    hidden = sight().hidden
+    problems: list[dict[str, JSONValue]] = []
+    for path, leaf in leaves(rule) if hidden else ():
+        if leaf.field.removeprefix(METADATA_PREFIX) in hidden and leaf.field.startswith(METADATA_PREFIX):
+            loc: list[JSONValue] = []
+            for index in path:
+                loc += ["rules", index]
+            problems.append(
+                {
+                    "loc": [*loc, "field"],
+                    "msg": "You may not see these personal data, nor ask for them",
+                    "type": "rule",
+                    "input": leaf.field,
+                }
+            )
+    if problems:
+        raise InvalidRule(problems)
+    return rule
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Say of what is refused inside the block that it stands in a part of the request, such as the body."""
+    try:
+        yield
+    except BadInput as bad:
+        located = [{**problem, "loc": [where, *_list(problem["loc"])]} for problem in bad.problems]
+        raise BadInput(located) from None
+
+
+def _list(loc: JSONValue) -> list[JSONValue]:
+    return loc if isinstance(loc, list) else [loc]
