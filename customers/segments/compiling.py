@@ -18,6 +18,7 @@ from customers.segments.expressions import (
     Compared,
     HasMetadata,
     IsNotTrue,
+    IsText,
     IsTrue,
     MetadataText,
     NumberOf,
@@ -81,16 +82,18 @@ def _test(asked: Asked, moment: Moment) -> Condition:
 
 
 def _of_metadata(field: Field, test: object, moment: Moment) -> Condition:
-    text = MetadataText(field.key)
-    if isinstance(test, Known):
-        return Q(IsNotTrue(_IsNull(text)))
     if isinstance(test, Equals) and len(test.texts) <= MOST_INDEXED_TEXTS:
         return Q(*(HasMetadata(field.key, wanted) for wanted in test.texts), _connector=Q.OR)
-    if isinstance(test, During):
-        return TextDuring(text, test.span(moment))
-    if isinstance(test, Within):
-        return _compared(NumberOf(text), test)
-    return _of_text(text, test)
+    text = MetadataText(field.key)
+    if isinstance(test, Known):
+        found = Q(IsNotTrue(_IsNull(text)))
+    elif isinstance(test, During):
+        found = Q(TextDuring(text, test.span(moment)))
+    elif isinstance(test, Within):
+        found = _compared(NumberOf(text), test)
+    else:
+        found = Q(_of_text(text, test))
+    return found & Q(IsText(field.key))
 
 
 class _IsNull(IsTrue):

@@ -13,7 +13,7 @@ from django.db.models import BooleanField, F, FloatField, Func, TextField
 from django.db.models.expressions import Expression
 
 from customers.segments.asking import Contains
-from customers.segments.values import NUMBER, WALL_MOMENT, ZONED_MOMENT, Edge, Span, utc_micros
+from customers.segments.values import DIGITS, LONGEST_NUMBER, NUMBER, WALL_MOMENT, ZONED_MOMENT, Edge, Span, utc_micros
 from parlant_site.common.rendering import dumps
 
 SQL = tuple[str, list[Any]]
@@ -32,7 +32,10 @@ class _Condition(Func):
 
 
 class MetadataText(Func):
-    """The text under a metadata key; NULL when there is none, or no text."""
+    """The text under a metadata key; NULL when there is none.
+
+    Of what is no text in JSON it is the text that PostgreSQL makes of it: ask IsText too.
+    """
 
     output_field = TextField()
 
@@ -43,10 +46,7 @@ class MetadataText(Func):
     def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> SQL:
         """Answer the SQL for PostgreSQL."""
         sql, parameters = compiler.compile(self.source_expressions[0])
-        return (
-            f"(CASE WHEN jsonb_typeof({sql} -> %s::text) = 'string' THEN {sql} ->> %s::text END)",
-            [*parameters, self.key, *parameters, self.key],
-        )
+        return f"({sql} ->> %s::text)", [*parameters, self.key]
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> SQL:  # type: ignore[override]
         """Answer the SQL for SQLite; keys that its paths cannot name are looked for one by one."""
@@ -61,6 +61,23 @@ class MetadataText(Func):
             f"(SELECT entry.value FROM json_each({sql}) entry WHERE entry.key = %s AND entry.type = 'text')",
             [*parameters, self.key],
         )
+
+
+class IsText(_Condition):
+    """What is under a metadata key is a text; on SQLite MetadataText has seen to it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(F("metadata"))
+        self.key = key
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> SQL:
+        """Answer the SQL for PostgreSQL."""
+        sql, parameters = self.operand(compiler)
+        return f"(jsonb_typeof({sql} -> %s::text) = 'string')", [*parameters, self.key]
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> SQL:  # type: ignore[override]
+        """Answer the SQL for SQLite."""
+        return "(1 = 1)", []
 
 
 class HasMetadata(_Condition):
@@ -89,7 +106,11 @@ class NumberOf(Func):
     def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> SQL:
         """Answer the SQL for PostgreSQL: CASE keeps the cast from texts that are no numbers."""
         sql, parameters = compiler.compile(self.source_expressions[0])
-        return f"(CASE WHEN {sql} ~ '{NUMBER}' THEN {sql}::float8 END)", [*parameters, *parameters]
+        return (
+            f"(CASE WHEN length({sql}) <= {LONGEST_NUMBER} AND ({sql} ~ '{DIGITS}' OR {sql} ~ '{NUMBER}')"
+            f" THEN {sql}::float8 END)",
+            [*parameters] * 4,
+        )
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> SQL:  # type: ignore[override]
         """Answer the SQL for SQLite."""

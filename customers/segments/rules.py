@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -55,6 +56,11 @@ def _group(group: Group) -> dict[str, JSONValue]:
 
 def _leaf(leaf: Leaf) -> dict[str, JSONValue]:
     return {"field": leaf.field, "operator": leaf.operator, "value": leaf.value}
+
+
+def key_of(node: Node) -> str:
+    """Answer a text that is the same for the same nodes, to look things up by."""
+    return json.dumps(_group(node) if isinstance(node, Group) else _leaf(node), ensure_ascii=False)
 
 
 def leaves(node: Node, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:

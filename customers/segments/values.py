@@ -10,8 +10,11 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-# At most 30 digits on either side and an exponent of two: no such text leaves the range of a double.
-NUMBER = r"^[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?$"
+# With at most 64 characters and an exponent of two digits no such text leaves the range of a double. PostgreSQL pays
+# for the states of a pattern at each match: hence no counts in it, and first the plain digits that most numbers are.
+LONGEST_NUMBER = 64
+DIGITS = r"^[0-9]+$"
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9][0-9]?)?$"
 
 _YEAR = "[1-9][0-9]{3}"
 _LEAP = "([1-9][0-9](0[48]|[2468][048]|[13579][26])|([2468][048]|[13579][26])00)"
@@ -33,7 +36,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def number_of(text: str) -> float | None:
     """Answer the number that a text is; None when it is none."""
-    return float(text) if _number.match(text) else None
+    return float(text) if len(text) <= LONGEST_NUMBER and _number.match(text) else None
 
 
 @dataclass(frozen=True, order=True)
