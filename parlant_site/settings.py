@@ -219,6 +219,10 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "bm25s": {"level": "WARNING"},
+        # They write whole requests and answers: what customers said, and what a server says about a key.
+        "openai": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
         "asyncio": {"level": "WARNING"},
     },
 }

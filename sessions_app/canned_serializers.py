@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from parlant_site.common.serializers import (
     AnyJSON,
+    Flag,
     Input,
     Instant,
     JSONObject,
@@ -89,16 +90,6 @@ class CannedResponseBody(serializers.Serializer[Any]):
     field_dependencies = serializers.ListField(child=serializers.CharField(), help_text=NEEDS_HELP)
     purpose = serializers.ChoiceField(Purpose.choices, help_text=PURPOSE_HELP)
     enabled = serializers.BooleanField(help_text=ENABLED_HELP)
-
-
-class Flag(serializers.BooleanField):
-    """A JSON boolean, and nothing that resembles one."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        """Answer the boolean."""
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
 
 
 class CannedResponseChange(Input):

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 AGENT_NAME_LENGTH = 100
+LLM_FIELDS = ("llm_model", "llm_base_url", "llm_key_variable")
 TITLE_LENGTH = 200
 SNIPPET_LENGTH = 200
 
@@ -167,6 +168,7 @@ class Agent(Identified):
             "composition_mode": str(self.composition_mode),
             "message_output_mode": str(self.message_output_mode),
             "responder": str(self.responder),
+            **{name: getattr(self, name) for name in LLM_FIELDS},
             "tags": [*tag_ids],
         }
 

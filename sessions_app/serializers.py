@@ -1,11 +1,15 @@
 """The shapes of agents, sessions and events."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from parlant_site.common.errors import BadInput
+from parlant_site.common.json import JSONValue
 from parlant_site.common.serializers import (
     AnyJSON,
     Flag,
@@ -32,7 +36,9 @@ from sessions_app.events import (
     Source,
     Status,
 )
-from sessions_app.models import AGENT_NAME_LENGTH, TITLE_LENGTH
+from sessions_app.llm_keys import key_of
+from sessions_app.llm_serializers import LanguageModelBody, LanguageModelChange
+from sessions_app.models import AGENT_NAME_LENGTH, LLM_FIELDS, TITLE_LENGTH, Agent
 
 LARGEST_32 = 2**31 - 1
 LONGEST_DELAY = int(LONGEST_AHEAD.total_seconds())
@@ -50,6 +56,17 @@ class AgentBody(serializers.Serializer[Any]):
     message_output_mode = serializers.ChoiceField(MessageOutputMode.choices)
     responder = serializers.ChoiceField(["", *Responder.values], help_text="Empty: as the settings say")
     tags = serializers.ListField(child=serializers.CharField(), source="tag_ids")
+    llm = serializers.SerializerMethodField(
+        help_text="Its own language model; null for callers who may not view agents' settings"
+    )
+
+    @extend_schema_field(LanguageModelBody(allow_null=True))
+    def get_llm(self, agent: Agent) -> dict[str, Any] | None:
+        """Answer the language model, where the view says that the caller may see it."""
+        if not self.context.get("shows_llm"):
+            return None
+        names = {name.removeprefix("llm_"): getattr(agent, name) for name in LLM_FIELDS}
+        return {**names, "has_key": bool(key_of(agent))}
 
 
 class AgentChange(Input):
@@ -61,7 +78,22 @@ class AgentChange(Input):
     composition_mode = serializers.ChoiceField(CompositionMode.choices, required=False)
     message_output_mode = serializers.ChoiceField(MessageOutputMode.choices, required=False)
     responder = serializers.ChoiceField(["", *Responder.values], required=False)
+    llm = LanguageModelChange(required=False)
     tags = TagsPatch(required=False)
+
+    @classmethod
+    def read(cls, given: Mapping[str, JSONValue], *, where: str = "body") -> dict[str, Any]:
+        """Answer the fields of the agent; what was refused of the language model is not repeated: it may be a key."""
+        try:
+            fields = super().read(given, where=where)
+        except BadInput as refusal:
+            for problem in refusal.problems:
+                loc = problem["loc"]
+                if isinstance(loc, list) and loc[:2] == [where, "llm"]:
+                    problem["input"] = None
+            raise
+        llm = fields.pop("llm", {})
+        return {**fields, **llm}
 
 
 class NewAgent(AgentChange):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
@@ -20,7 +21,7 @@ from parlant_site.common.console.markup import ago, chips, list_of, named, page_
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
 from parlant_site.common.models import ID_LENGTH
 from sessions_app.events import CompositionMode, MessageOutputMode, Responder
-from sessions_app.models import AGENT_NAME_LENGTH, Agent, AgentTag
+from sessions_app.models import AGENT_NAME_LENGTH, LLM_FIELDS, Agent, AgentTag
 from sessions_app.serializers import LARGEST_32, NewAgent
 from tags.models import Tag
 
@@ -34,7 +35,7 @@ class AgentForm(ContractForm):
         model = Agent
         fields: ClassVar[list[str]] = [
             "name", "description", "max_engine_iterations", "composition_mode", "message_output_mode",
-            "responder",
+            "responder", "llm_model", "llm_base_url", "llm_key_variable",
         ]  # fmt: skip
 
     id = forms.CharField(
@@ -58,6 +59,20 @@ class AgentForm(ContractForm):
         label=_("Answers from"), required=False, choices=[("", _("As the settings say")), *Responder.choices],
         help_text=_("Responses that people wrote, or a language model."),
     )  # fmt: skip
+    llm_model = forms.CharField(
+        label=_("Model"), max_length=ID_LENGTH, required=False,
+        help_text=_("As its server calls it, such as llama3.2; empty: as the settings say."),
+    )  # fmt: skip
+    llm_base_url = forms.CharField(
+        label=_("Model's server"), max_length=ID_LENGTH, required=False,
+        help_text=_("OpenAI-compatible, such as http://127.0.0.1:11434/v1; empty: as the settings say."),
+    )  # fmt: skip
+    llm_key_variable = forms.ChoiceField(
+        label=_("Its key"), required=False,
+        # What was sent may be a key: it is not repeated.
+        error_messages={"invalid_choice": _("Choose one of the variables.")},
+        help_text=_("Keys are kept in the environment of the processes, in variables PARLANT_LLM_API_KEY_…"),
+    )  # fmt: skip
     tags = forms.ModelMultipleChoiceField(
         Tag.objects.order_by("name"),
         label=_("Tags"),
@@ -70,10 +85,24 @@ class AgentForm(ContractForm):
         if not self.instance._state.adding:
             del self.fields["id"]
             self.initial["tags"] = self.instance.tag_ids()
+        self.fields["llm_key_variable"].choices = self._keys()  # type: ignore[attr-defined]
+
+    def _keys(self) -> list[tuple[str, Any]]:
+        known = dict.fromkeys(sorted(settings.PARLANT_LLM_API_KEYS))
+        offered: list[tuple[str, Any]] = [("", _("The common key, or none for a server of its own"))]
+        offered += [(name, name) for name in known]
+        if (chosen := self.instance.llm_key_variable) and chosen not in known:
+            offered.append((chosen, _("%(name)s (not set here)") % {"name": chosen}))
+        return offered
+
+    def field_at(self, loc: list[str]) -> str:
+        """Answer the field; those of the language model are in an object of their own."""
+        return "_".join(loc[1:3]) if loc[1:2] == ["llm"] else super().field_at(loc)
 
     def given(self) -> dict[str, Any]:
         """Answer what the API would have been sent."""
         given = super().given() | {"tags": [tag.pk for tag in self.cleaned_data["tags"]]}
+        given["llm"] = {name.removeprefix("llm_"): self.cleaned_data[name] for name in LLM_FIELDS}
         return {name: value for name, value in given.items() if not (name == "id" and not value)}
 
     def write(self) -> Agent:

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from parlant_site.common.permissions import is_closed
 from parlant_site.common.schema import answers
 from parlant_site.common.views import ContractViewSet
 from sessions_app.models import Agent
@@ -26,22 +27,28 @@ class AgentViewSet(ContractViewSet):
     }
     public: ClassVar[dict[str, str]] = {"retrieve": "read"}
 
+    def shown(self, agents: Any, *, many: bool = False) -> Any:
+        """Answer what callers see; the language model's server only those who may view agents."""
+        user = self.request.user
+        context = {"shows_llm": not is_closed() or user.has_perm("sessions_app.view_agent")}
+        return AgentBody(agents, many=many, context=context).data
+
     @extend_schema(responses=answers(200, AgentBody(many=True)))
     def list(self, request: Request) -> Response:
         """List agents, by creation."""
-        return Response(AgentBody(self.get_queryset(), many=True).data)
+        return Response(self.shown(self.get_queryset(), many=True))
 
     @extend_schema(request=NewAgent, responses=answers(201, AgentBody, refusals=(404,)))
     def create(self, request: Request) -> Response:
         """Create an agent; 404 for an unknown tag, 422 when the id is taken."""
         given = self.body(NewAgent)
         tags = Tag.objects.with_ids(given.pop("tags", []))
-        return Response(AgentBody(Agent.create(tags=tags, **given)).data, status=201)
+        return Response(self.shown(Agent.create(tags=tags, **given)), status=201)
 
     @extend_schema(responses=answers(200, AgentBody, refusals=(404,)))
     def retrieve(self, request: Request, id: str) -> Response:
         """Read an agent."""
-        return Response(AgentBody(self.find(self.get_queryset(), id)).data)
+        return Response(self.shown(self.find(self.get_queryset(), id)))
 
     @extend_schema(request=AgentChange, responses=answers(200, AgentBody, refusals=(404,)))
     def partial_update(self, request: Request, id: str) -> Response:
@@ -50,7 +57,7 @@ class AgentViewSet(ContractViewSet):
         given: dict[str, Any] = self.body(AgentChange)
         tags = given.pop("tags", {})
         agent.amend(add_tags=tags.get("add", []), remove_tags=tags.get("remove", []), **given)
-        return Response(AgentBody(agent).data)
+        return Response(self.shown(agent))
 
     @extend_schema(responses=answers(204, refusals=(404,)))
     def destroy(self, request: Request, id: str) -> Response:

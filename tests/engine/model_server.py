@@ -34,6 +34,8 @@ class ModelServer:
     url: str
     says: list[Say] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    # The keys that it was sent; it repeats them when it complains, as some servers do.
+    keys: list[str] = field(default_factory=list)
     # While it is closed, nobody gets an answer.
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -67,13 +69,16 @@ class Handler(BaseHTTPRequestHandler):
         model: ModelServer = self.server.model  # type: ignore[attr-defined]
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         model.asked.append(body)
+        model.keys.append(self.headers.get("Authorization", "").removeprefix("Bearer "))
         model.gate.wait(30)
         if self.path.endswith("/moderations"):
             return self._json(200, moderation(body["input"]))
         say = model.says.pop(0) if len(model.says) > 1 else model.says[0]
         time.sleep(say.after)
         if say.status != 200:
-            return self._json(say.status, {"error": {"message": "secret inner text", "type": "server_error"}})
+            return self._json(
+                say.status, {"error": {"message": f"secret inner text {model.keys[-1]}", "type": "server_error"}}
+            )
         if body.get("stream"):
             return self._stream(say)
         return self._json(200, completion(say))

@@ -29,6 +29,10 @@ class ContractForm(forms.ModelForm):
         """Create or change the row and answer it."""
         raise NotImplementedError
 
+    def field_at(self, loc: list[str]) -> str:
+        """Answer the field of the form for a place in what the API would have been sent."""
+        return loc[1] if len(loc) > 1 else ""
+
     def clean(self) -> dict[str, Any]:
         """Ask the API's input shape, then say what the model refused the last time."""
         cleaned = super().clean() or self.cleaned_data
@@ -38,7 +42,7 @@ class ContractForm(forms.ModelForm):
             except BadInput as refusal:
                 for problem in refusal.problems:
                     loc = problem["loc"]
-                    field = str(loc[1]) if isinstance(loc, list) and len(loc) > 1 else ""
+                    field = self.field_at([str(part) for part in loc]) if isinstance(loc, list) else ""
                     self.add_error(field if field in self.fields else None, str(problem["msg"]))
         said = getattr(self.request, "refusal", None)
         if isinstance(said, Refusal):

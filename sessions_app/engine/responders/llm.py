@@ -45,6 +45,7 @@ from sessions_app.engine.responders.canned import Found
 from sessions_app.engine.tools import Tool, ToolContext, ToolResult, tools_for
 from sessions_app.engine.turn import Turn
 from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Purpose, Source, Status
+from sessions_app.llm_keys import key_of, without_keys
 from sessions_app.models import Agent, Event
 
 logger = logging.getLogger(__name__)
@@ -61,12 +62,16 @@ async def respond(turn: Turn, agent: Agent) -> Reply:
     name = agent.llm_model or settings.PARLANT_LLM_MODEL
     if not name:
         raise NoReply("No language model is named: set PARLANT_LLM_MODEL, or the agent's own")
+    key = key_of(agent)
+    if agent.llm_key_variable and not key:
+        logger.warning("%s, which agent %s names, is not set in this process", agent.llm_key_variable, agent.pk)
+        raise NoReply("The key of the language model is not set")
     shown = await on_lane(_canned_for, turn.conversation, agent)
     if agent.composition_mode == CompositionMode.STRICT_CANNED and not shown:
         return await on_lane(_nothing_fits, turn.conversation, agent)
     client = AsyncOpenAI(
         base_url=agent.llm_base_url or settings.PARLANT_LLM_BASE_URL or None,
-        api_key=_key_of(agent) or "none",
+        api_key=key or "none",
         timeout=settings.PARLANT_LLM_TIMEOUT,
         max_retries=settings.PARLANT_LLM_RETRIES,  # with growing pauses in between
     )
@@ -77,7 +82,8 @@ async def respond(turn: Turn, agent: Agent) -> Reply:
     except TimeoutError:
         raise NoReply("The language model did not answer in time") from None
     except (AgentRunError, UserError) as error:
-        logger.warning("The language model %s failed on session %s: %s", name, turn.conversation.session.pk, error)
+        said = without_keys(str(error))
+        logger.warning("The language model %s failed on session %s: %s", name, turn.conversation.session.pk, said)
         raise NoReply(readable(error, name, agent)) from None
 
 
@@ -101,13 +107,6 @@ def readable(error: Exception, name: str, agent: Agent) -> str:
     if isinstance(error, UnexpectedModelBehavior):
         return "The language model answered with something that is no answer"
     return "The language model cannot be asked: the settings are incomplete"
-
-
-def _key_of(agent: Agent) -> str:
-    """Answer the key; the common one goes to the common server alone, to none that is written into an agent."""
-    if agent.llm_key_variable:
-        return str(settings.PARLANT_LLM_API_KEYS.get(agent.llm_key_variable, ""))
-    return "" if agent.llm_base_url else str(settings.PARLANT_LLM_API_KEY)
 
 
 def _canned_for(conversation: Conversation, agent: Agent) -> list[Found]:
