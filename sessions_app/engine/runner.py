@@ -12,6 +12,7 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 
 from django.conf import settings
 
@@ -23,6 +24,7 @@ from sessions_app.engine.lanes import on_control_lane, on_lane
 from sessions_app.engine.leases import Claim
 from sessions_app.engine.responders.canned import LIBRARY
 from sessions_app.engine.turn import answer
+from sessions_app.events import Responder
 
 logger = logging.getLogger(__name__)
 
@@ -137,11 +139,13 @@ class Runner:
 
 
 async def _warm_up() -> None:
-    """Index the canned responses now, and not when the first customer waits."""
+    """Index the canned responses and import what asks models now, and not when the first customer waits."""
     try:
         await on_lane(LIBRARY.refresh)
     except Exception as error:
         logger.warning("The canned responses could not be read yet: %s", error)
+    if settings.PARLANT_RESPONDER == Responder.LLM:
+        await asyncio.to_thread(import_module, "sessions_app.engine.responders.llm")
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

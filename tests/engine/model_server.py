@@ -56,6 +56,10 @@ def model_server() -> Iterator[ModelServer]:
         server.server_close()
 
 
+USAGE = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
+CHUNK = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "stub"}
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers chat completions and moderations."""
 
@@ -80,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
                 say.status, {"error": {"message": f"secret inner text {model.keys[-1]}", "type": "server_error"}}
             )
         if body.get("stream"):
-            return self._stream(say)
+            return self._stream(say, has_usage=bool(body.get("stream_options", {}).get("include_usage")))
         return self._json(200, completion(say))
 
     def _json(self, status: int, answer: Any) -> None:
@@ -91,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def _stream(self, say: Say) -> None:
+    def _stream(self, say: Say, *, has_usage: bool) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
@@ -106,16 +110,15 @@ class Handler(BaseHTTPRequestHandler):
         if say.calls:
             self._frame({"tool_calls": [{"index": at, **one} for at, one in enumerate(calls(say))]})
         self._frame({}, "tool_calls" if say.calls else "stop")
+        if has_usage:
+            self._write({**CHUNK, "choices": [], "usage": USAGE})
         self.wfile.write(b"data: [DONE]\n\n")
 
     def _frame(self, delta: dict[str, Any], reason: str | None = None) -> None:
-        chunk = {
-            "id": "c1",
-            "object": "chat.completion.chunk",
-            "created": 1,
-            "model": "stub",
-            "choices": [{"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": reason}],
-        }
+        choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": reason}
+        self._write({**CHUNK, "choices": [choice]})
+
+    def _write(self, chunk: dict[str, Any]) -> None:
         self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
         self.wfile.flush()
 
@@ -139,7 +142,7 @@ def completion(say: Say) -> dict[str, Any]:
         "created": 1,
         "model": "stub",
         "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if say.calls else "stop"}],
-        "usage": {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19},
+        "usage": USAGE,
     }
 
 

@@ -183,7 +183,7 @@ def test_who_follows_a_message_sees_it_grow(
     assert (
         whole["data"]["message"] == "One two three four five six seven eight" == "".join(whole["data"]["chunks"][:-1])
     )
-    assert (whole["metadata"]["model"], whole["deleted"]) == ("stub", False)
+    assert whole["metadata"] == {"model": "stub", "usage": {"requests": 1, "input_tokens": 12, "output_tokens": 7}}
     mine = [frame for frame in pushed if frame["id"] == whole["id"]]
     assert is_growth([frame["data"]["chunks"] for frame in mine])
     assert mine[-1] == whole

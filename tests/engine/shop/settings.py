@@ -2,4 +2,4 @@
 
 from parlant_site.settings import *  # noqa: F403
 
-INSTALLED_APPS += ["tests.engine.shop"]  # noqa: F405
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.engine.shop"]  # noqa: F405
