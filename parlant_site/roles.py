@@ -52,7 +52,7 @@ ROLES: dict[str, list[str]] = {
         "customers.bulk_change",
         "customers.merge",
     ],
-    "Privacy officer": [*_VIEW, *_WATCH_DATA, "customers.export", "customers.erase"],
+    "Privacy officer": [*_VIEW, *_WATCH_DATA, "customers.export", "customers.erase", "customers.view_erasure"],
     "Admin": [EVERYTHING],
 }
 

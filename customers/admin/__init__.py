@@ -1,6 +1,7 @@
-"""Customers and data jobs in the console."""
+"""Customers, data jobs and erasures in the console."""
 
 from customers.admin.customers import CustomerAdmin
+from customers.admin.erasures import ErasureAdmin
 from customers.admin.jobs import DataJobAdmin
 
-__all__ = ["CustomerAdmin", "DataJobAdmin"]
+__all__ = ["CustomerAdmin", "DataJobAdmin", "ErasureAdmin"]

@@ -18,8 +18,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from customers.admin.bulk import bulk_page, offers
+from customers.admin.customer_pages import to_survivor
 from customers.admin.forms import CustomerForm
+from customers.admin.merging import merge_pages
 from customers.admin.metadata_columns import chosen_keys, offered_keys, remember
+from customers.admin.privacy import privacy_pages
 from customers.admin.selecting import FILTERS
 from customers.admin.timeline import timeline
 from customers.models import Customer, CustomerTag, GuestStays
@@ -121,7 +124,12 @@ class CustomerAdmin(ConsoleAdmin):
             name="customers_customer_timeline",
         )
         bulk = path("bulk/", self.admin_site.admin_view(self.bulk_view), name="customers_customer_bulk")
-        return [bulk, page, *super().get_urls()]
+        return [bulk, page, *privacy_pages(self), *merge_pages(self), *super().get_urls()]
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """Lead from the id of a customer who was merged to the survivor."""
+        missing = super()._get_obj_does_not_exist_redirect  # type: ignore[misc]
+        return to_survivor(object_id) or missing(request, opts, object_id)
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         """Show what an action on many would do, or start it."""
