@@ -10,12 +10,13 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         """Let the feed reach the other processes and agents reply, and end both when the process ends."""
         from parlant_site.common import lifecycle
-        from sessions_app import bridge, feed, privacy, safety_net  # noqa: F401 - privacy registers its part
+        from sessions_app import bridge, feed, privacy, safety_net, segment_states  # noqa: F401 - privacy registers its part
 
         feed.on_publish(bridge.announce)
         feed.on_watch(bridge.listen)
         feed.on_watch(safety_net.begin)
         lifecycle.on_stop(feed.release)
+        lifecycle.on_stop(segment_states.release)
         lifecycle.on_start(_start_agents, role="agents")
         lifecycle.on_stop(_stop_agents)
 

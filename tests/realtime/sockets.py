@@ -26,7 +26,9 @@ class Socket:
     def __init__(self, server: Server, path: str, **options: Any) -> None:
         self._opening = connect(server.url.replace("http", "ws") + path, open_timeout=10, max_size=2**24, **options)
         self.connection: ClientConnection = self._opening.__enter__()
-        self._schema = definition("from_server" if path.startswith("/ws/sessions/") else "from_server_to_operators")
+        shapes = {"/ws/sessions/": "from_server", "/ws/segments": "from_server_about_segments"}
+        named = (name for prefix, name in shapes.items() if path.startswith(prefix))
+        self._schema = definition(next(named, "from_server_to_operators"))
 
     def __enter__(self) -> Socket:
         return self

@@ -1,0 +1,116 @@
+"""`/ws/segments`: who enters and leaves segments, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from parlant_site.common.errors import NotFound
+from parlant_site.common.lanes import on_lane
+from parlant_site.common.rendering import dumps
+from sessions_app.consumers import HEARTBEAT, HEARTBEAT_SECONDS, UNUSABLE, Pushing, Refused
+from sessions_app.segment_states import Moved, State, States, Watch, chosen, read_moves
+
+AT_ONCE = 500  # events per reading, and customers per frame
+
+
+class FollowSegments(Pushing):
+    """`/ws/segments?segment=ID&min_offset=N&segment=ID...`: what becomes of these segments, or of all."""
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """Yield `ready`, then for each segment that changes its moves and its count."""
+        wanted = wanted_offsets(self.scope)
+        await self._check()
+        # Up to which offset the client was told; a segment that is made meanwhile is told from its first event on.
+        self.told: dict[str, int] = {}
+        known: States | None = None
+        async for states in Watch.here().follow(quiet=HEARTBEAT_SECONDS):
+            if states is None:
+                await self._check()  # the right to see may have been taken away meanwhile
+                yield HEARTBEAT
+                continue
+            current = chosen(states, wanted)
+            if known is None:
+                _refuse_unknown(wanted, current)
+                self.told = {key: _begin(wanted.get(key), state) for key, state in current.items()}
+                yield _ready(current)
+            for key, state in current.items():
+                async for frame in self._news(key, state):
+                    yield frame
+            for key in (known or {}).keys() - current.keys():
+                self.told.pop(key, None)
+                yield dumps({"type": "segment_deleted", "segment_id": key})
+            known = current
+
+    async def _news(self, segment_id: str, state: State) -> AsyncIterator[bytes]:
+        """Yield what the client was not told yet of a segment."""
+        told = self.told.setdefault(segment_id, 0)
+        if told >= state.next_offset:
+            return
+        while told < state.next_offset:
+            moves = await on_lane(read_moves, segment_id, told, AT_ONCE)
+            if not moves:  # the segment was just deleted
+                return
+            for move in moves:
+                yield _moved(segment_id, move)
+            self.told[segment_id] = told = moves[-1].following
+        yield dumps({"type": "count", **_shown(segment_id, state)})
+
+    async def _check(self) -> None:
+        answer = await self.caller.call("GET", "/segments", query="name=")
+        if not answer.is_fine:
+            raise Refused.by(answer)
+
+
+def wanted_offsets(scope: Mapping[str, Any]) -> dict[str, int | None]:
+    """Answer from which offset on which segments are wanted, None: from now on. A min_offset belongs to the segment
+    before it."""
+    found: dict[str, int | None] = {}
+    last: str | None = None
+    for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        if name == "segment":
+            last = value
+            found[value] = None
+        elif name == "min_offset":
+            if last is None or not (value.isascii() and value.isdigit() and len(value) <= 18):
+                raise Refused(UNUSABLE, "min_offset is a whole number from 0 on, after the segment that it is for")
+            found[last] = int(value)
+    return found
+
+
+def _begin(offset: int | None, state: State) -> int:
+    return state.next_offset if offset is None else offset
+
+
+def _refuse_unknown(offsets: Mapping[str, object], current: States) -> None:
+    for key in offsets:
+        if key not in current:
+            raise NotFound("Segment", key)
+
+
+def _ready(states: States) -> bytes:
+    return dumps({"type": "ready", "segments": [_shown(key, state) for key, state in states.items()]})
+
+
+def _shown(segment_id: str, state: State) -> dict[str, Any]:
+    return {
+        "segment_id": segment_id,
+        "size": state.size,
+        "next_offset": state.next_offset,
+        "changed_utc": state.changed_utc,
+    }
+
+
+def _moved(segment_id: str, move: Moved) -> bytes:
+    return dumps(
+        {
+            "type": move.move,
+            "segment_id": segment_id,
+            "offset": move.offset,
+            "customer_ids": move.customer_ids,
+            "cause": move.cause,
+            "rule_version": move.rule_version,
+            "at": move.at,
+        }
+    )
