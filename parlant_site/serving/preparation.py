@@ -1,10 +1,13 @@
 """What a first start needs and a second start leaves alone: a home, a database with its tables, an operator."""
 
+from __future__ import annotations
+
 import contextlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from django.conf import settings
@@ -15,6 +18,9 @@ from django.db import connection
 from psycopg import sql
 
 from parlant_site.databases import connect_once, described, reason_of
+
+if TYPE_CHECKING:
+    from sessions_app.models import Agent
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,15 @@ def prepare() -> FirstOperator | None:
     with _alone():
         call_command("migrate", interactive=False, verbosity=0)
         return _first_operator()
+
+
+def first_agent() -> Agent | None:
+    """Make an agent where there is none, so that a new site answers at once: small talk, and then a human."""
+    from sessions_app.models import Agent  # models cannot be imported before Django is ready
+
+    if Agent.objects.exists():
+        return None
+    return Agent.create(name="Assistant", description="Greets, says what it knows, and calls a human for the rest.")
 
 
 def _make_home_and_database() -> None:

@@ -8,6 +8,7 @@ from sessions_app import actions
 from sessions_app.engine import turn as turns
 from sessions_app.engine.replies import NoReply, Reply
 from sessions_app.models import Agent, CannedResponse, Event, Session
+from tags.models import Tag
 from tests.engine.conftest import Agents, shapes, wait_for, wait_until_ready
 
 
@@ -169,6 +170,39 @@ def test_what_nobody_can_answer_is_handed_over(agents: Agents, session: Session)
     assert session.mode == "manual"
     assert session.waiting_since == handoff.creation_utc
     assert session.customer.__class__.objects.get(pk=session.customer_id).manual_session_count == 1
+
+
+def test_what_is_for_a_tag_is_said_only_where_the_customer_or_the_agent_bears_it(
+    agents: Agents, session: Session
+) -> None:
+    vip = Tag.add(name="VIP")
+    CannedResponse.create(value="Your own line is 123.", signals=["What is your phone number?"], tags=[vip])
+    CannedResponse.create(value="We answer here.", signals=["What is your phone number to call?"])
+    off = CannedResponse.create(value="Old line: 9.", signals=["What is your phone number?"], enabled=False)
+
+    def answer() -> str:
+        return wait_until_ready(session, say(session, "What is your phone number?").trace_id)[-2]
+
+    assert answer() == "ai_agent: We answer here."
+    session.customer.amend(add_tags=[vip.pk])
+    assert answer() == "ai_agent: Your own line is 123."
+    session.customer.amend(remove_tags=[vip.pk])
+    session.agent.amend(add_tags=[vip.pk])
+    assert answer() == "ai_agent: Your own line is 123."
+    off.amend(enabled=True, value="New line: 10.", add_tags=[])
+    vip.remove()  # what only it restricted is turned off
+    assert answer() == "ai_agent: New line: 10."
+    off.remove()
+    assert answer() == "ai_agent: We answer here."
+
+
+def test_what_needs_a_value_is_said_only_where_it_is_known(agents: Agents, session: Session) -> None:
+    CannedResponse.create(value="You are on {{ plan }}.", signals=["Which plan am I on?"], field_dependencies=["plan"])
+    CannedResponse.create(value="Look under Settings.", signals=["Which plan am I on now?"])
+    for metadata, text in (({}, "Look under Settings."), ({"plan": "pro"}, "You are on pro.")):
+        session.customer.amend(set_metadata=metadata)
+        asked = say(session, "Which plan am I on?")
+        assert wait_until_ready(session, asked.trace_id)[-2] == f"ai_agent: {text}"
 
 
 def test_the_agent_speaks_first_where_it_is_allowed(agents: Agents, session: Session) -> None:

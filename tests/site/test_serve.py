@@ -42,6 +42,37 @@ def test_a_first_start_makes_everything_and_a_second_keeps_it(tmp_path: Path) ->
     assert manage("shell", "-v0", "-c", shell % (name, password), PARLANT_HOME=home).stdout.strip() == "True"
 
 
+def test_a_new_site_answers_at_once_and_calls_a_human_for_what_it_does_not_know(tmp_path: Path) -> None:
+    with serve(PARLANT_HOME=str(tmp_path)) as server, httpx.Client(base_url=server.url, timeout=60) as http:
+        (agent,) = http.get("/agents").json()
+        assert f"First agent: {agent['name']}, id {agent['id']}" in server.log.read_text()
+
+        def ask(message: str) -> tuple[str, str]:
+            session = http.post("/sessions", json={"agent_id": agent["id"]}).json()["id"]
+            said = {"kind": "message", "source": "customer", "message": message}
+            http.post(f"/sessions/{session}/events", json=said)
+            events = f"/sessions/{session}/events?source=ai_agent&wait_for_data=50"
+            (answer,) = http.get(f"{events}&kinds=message").json()
+            while http.get(f"{events}&kinds=status").json()[-1]["data"]["status"] != "ready":
+                pass
+            return answer["data"]["message"], http.get(f"/sessions/{session}").json()["mode"]
+
+        assert ask("hello!") == ("Hello! How can I help you?", "auto")
+        assert ask("Are you human?")[0].startswith("I am Assistant, a computer program.")
+        assert ask("what can you do for me?")[1] == ask("thanks a lot")[1] == ask("bye")[1] == "auto"
+        assert ask("can I talk to a real person?") == (
+            "Of course. I am asking a colleague to join this conversation; they will answer you here.",
+            "manual",
+        )
+        assert ask("Where is my parcel?") == (
+            "I am sorry, I do not know the answer to that. I am asking a colleague, who will answer you here.",
+            "manual",
+        )
+        assert http.delete(f"/agents/{agent['id']}").status_code == 204
+    with serve(PARLANT_HOME=str(tmp_path)) as server:
+        assert httpx.get(f"{server.url}/agents").json() == []
+
+
 def test_the_first_operators_password_may_come_from_the_environment(tmp_path: Path) -> None:
     given = {"PARLANT_HOME": str(tmp_path), "PARLANT_OPERATOR_NAME": "ada", "PARLANT_OPERATOR_PASSWORD": "analytical"}
     with serve(**given) as server:

@@ -1,9 +1,11 @@
 """`manage.py serve`: from nothing to a running site."""
 
+from __future__ import annotations
+
 import ipaddress
 import socket
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management import call_command, get_commands
@@ -11,7 +13,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from parlant_site.databases import described
-from parlant_site.serving.preparation import FirstOperator, prepare
+from parlant_site.serving.preparation import FirstOperator, first_agent, prepare
+
+if TYPE_CHECKING:
+    from sessions_app.models import Agent
 
 
 class Command(BaseCommand):
@@ -38,6 +43,8 @@ class Command(BaseCommand):
         self.check()
         if options["demo"]:
             self._fill_with_a_demo()
+        # On the first start alone: an agent that was deleted stays deleted.
+        agent = first_agent() if operator else None
         connection.close()
 
         # Imported late: the application and the reactor are not needed for a refusal.
@@ -48,7 +55,7 @@ class Command(BaseCommand):
             import_module("parlant_site.asgi").application,
             sockets=[bound],
             roles={"web", "agents"} if with_agents else {"web"},
-            ready=lambda: self._say_where(*bound_address, operator=operator, with_agents=with_agents),
+            ready=lambda: self._say_where(*bound_address, operator=operator, agent=agent, with_agents=with_agents),
         )
         bound_address = bound.getsockname()[:2]
         server.run()
@@ -63,7 +70,9 @@ class Command(BaseCommand):
         elif "seed_demo" in get_commands():
             call_command("seed_demo")
 
-    def _say_where(self, host: str, port: int, *, operator: FirstOperator | None, with_agents: bool) -> None:
+    def _say_where(
+        self, host: str, port: int, *, operator: FirstOperator | None, agent: Agent | None, with_agents: bool
+    ) -> None:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         say = self.stdout.write
         say(f"Parlant Site, {settings.PARLANT_POLICY} mode, on {described(connection.settings_dict)}")
@@ -76,6 +85,8 @@ class Command(BaseCommand):
         if operator:
             password = f"password {operator.password} (shown only now)" if operator.password else "the password you set"
             say(self.style.SUCCESS(f"First operator: {operator.name}, {password}"))
+        if agent:
+            say(f"First agent: {agent.name}, id {agent.pk}")
         if settings.PARLANT_POLICY == "development":
             say(
                 self.style.WARNING(
