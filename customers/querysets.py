@@ -10,7 +10,9 @@ from django.db import models, transaction
 from parlant_site.common.personal import sight
 
 if TYPE_CHECKING:
-    pass
+    from customers.segments.models import Segment
+    from customers.segments.periods import Moment
+    from customers.segments.rules import Node
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-defined]  # a circular import, of types alone
@@ -38,6 +40,19 @@ class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-define
         for tag_id in tag_ids:
             matching = matching.tagged_any([tag_id])
         return matching
+
+    def in_segment(self, segment: Segment) -> CustomerQuerySet:
+        """Answer the members of a segment, as they are now."""
+        from customers.segments.models import SegmentMember
+
+        members = SegmentMember.objects.filter(segment_id=segment.pk, customer_id=models.OuterRef("pk"))
+        return self.filter(models.Exists(members))
+
+    def matching(self, rule: Node, moment: Moment) -> CustomerQuerySet:
+        """Answer those whom a valid rule matches at a moment, whoever the members of any segment are."""
+        from customers.segments.compiling import condition
+
+        return self.filter(condition(rule, moment))
 
     def search(self, words: str) -> CustomerQuerySet:
         """Answer those whose id, name or metadata text contains every one of the words, whatever their case.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,12 +17,13 @@ from customers.segments.compiling import condition
 from customers.segments.limits import TookTooLong, time_limited
 from customers.segments.periods import Moment
 from customers.segments.remembering import keep, kept
-from customers.segments.rules import Group, Node, Path, key_of, nodes
+from customers.segments.rules import Group, Node, Path, key_of, leaves, nodes
 from customers.segments.sampling import all_customers, are_few, sample_of
 from parlant_site.common.json import JSONValue
 
 LIMIT = 0.4
 SAMPLES = 20
+MOST_TOGETHER = 400
 _SHORTEST = 0.005
 _LIMIT_OF_SAMPLES = 0.3
 _KEPT = 10.0
@@ -36,6 +37,10 @@ class Count:
 
     number: int
     is_exact: bool
+
+    def is_rare_among(self, total: Count) -> bool:
+        """Whether so few of all are meant that going through all takes long until some are found."""
+        return self.number * _RARE < total.number
 
     def to_json(self) -> dict[str, JSONValue]:
         """Answer {count, exact}."""
@@ -81,14 +86,13 @@ def preview(
     """
     started = time.monotonic()
     wanted = dict(nodes(rule))
-    counted = _Counter(moment, using, started + limit)
+    counted = Counter(moment, using, started + limit)
     found = counted.every({key_of(node): node for node in wanted.values()})  # the root is the first
     total = counted.total()
     count = found[key_of(rule)]
     shown: Sequence[Customer] = []
     if samples and (count.number or not count.is_exact):
-        is_rare = count.number * _RARE < total.number
-        shown = sample_matching(rule, moment, samples, is_rare=is_rare, using=using)
+        shown = sample_matching(rule, moment, samples, is_rare=count.is_rare_among(total), using=using)
     return Preview(
         count=count,
         total=total,
@@ -101,10 +105,12 @@ def preview(
 
 def count_of(rule: Node, moment: Moment, *, limit: float = LIMIT, using: str = DEFAULT_DB_ALIAS) -> Count:
     """Count the customers whom a valid node matches: exactly within the limit, else estimated."""
-    return _Counter(moment, using, time.monotonic() + limit).every({"": rule})[""]
+    return Counter(moment, using, time.monotonic() + limit).every({"": rule})[""]
 
 
-class _Counter:
+class Counter:
+    """Counts nodes until a point in time (of time.monotonic()), and estimates what is left then."""
+
     def __init__(self, moment: Moment, using: str, end: float) -> None:
         self.moment = moment
         self.using = using
@@ -114,9 +120,12 @@ class _Counter:
         """Count nodes, the most important one first."""
         if self.are_few:
             try:
-                with time_limited(self.remaining, using=self.using):
-                    numbers, _ = self._together(wanted, all_customers(self.using))
-                return {name: Count(number, True) for name, number in numbers.items()}
+                found: dict[str, Count] = {}
+                for chunk in _chunks(wanted):
+                    with time_limited(self.remaining, using=self.using):
+                        numbers, _ = self._together(chunk, all_customers(self.using))
+                    found.update({name: Count(number, True) for name, number in numbers.items()})
+                return found
             except TookTooLong:
                 return self._estimated(wanted)
         found = {}
@@ -163,13 +172,16 @@ class _Counter:
 
     def _estimated(self, wanted: Mapping[str, Node]) -> dict[str, Count]:
         sample = sample_of(self.using)
-        try:
-            with time_limited(LIMIT, using=self.using):
-                numbers, sampled = self._together(wanted, sample.customers)
-        except TookTooLong:
-            with time_limited(_LONGEST, using=self.using):
-                numbers, sampled = self._together(wanted, sample.smaller().customers)
-        return {name: Count(sample.scaled(number, sampled), False) for name, number in numbers.items()}
+        found = {}
+        for chunk in _chunks(wanted):
+            try:
+                with time_limited(LIMIT, using=self.using):
+                    numbers, sampled = self._together(chunk, sample.customers)
+            except TookTooLong:
+                with time_limited(_LONGEST, using=self.using):
+                    numbers, sampled = self._together(chunk, sample.smaller().customers)
+            found.update({name: Count(sample.scaled(number, sampled), False) for name, number in numbers.items()})
+        return found
 
     def _together(self, wanted: Mapping[str, Node], customers: CustomerQuerySet) -> tuple[dict[str, int], int]:
         """Count several nodes, and the customers, in one statement."""
@@ -179,6 +191,21 @@ class _Counter:
         }
         row = customers.aggregate(everybody=CountOf("pk"), **counts)
         return {name: row[f"n{place}"] for place, name in enumerate(wanted)}, row["everybody"]
+
+
+def _chunks(wanted: Mapping[str, Node]) -> Iterator[dict[str, Node]]:
+    """Answer the nodes in groups of so many leaves that one statement can ask for them all."""
+    chunk: dict[str, Node] = {}
+    size = 0
+    for name, node in wanted.items():
+        number = sum(1 for _ in leaves(node))
+        if chunk and size + number > MOST_TOGETHER:
+            yield chunk
+            chunk, size = {}, 0
+        chunk[name] = node
+        size += number
+    if chunk:
+        yield chunk
 
 
 def sample_matching(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from customers.segments.circles import refuse_circle
 from customers.segments.history import Cause, MembershipEvent, SegmentDay
 from customers.segments.models import NAME_LENGTH, Kind, Segment, SegmentMember
 from customers.segments.publishing import take_tag_off
@@ -54,6 +55,7 @@ def make(
     )
     if id is not None:
         segment.id = id
+        refuse_circle(segment, segment.tree)
     _save(segment, force_insert=True)
     record(Act.CREATED, segment, after=facts(segment))
     if not is_static:
@@ -66,6 +68,7 @@ def amend(segment: Segment, **fields: Any) -> Segment:
     """Change some of name, description, rule (a tree, or its JSON) and time_zone, and answer the segment as it is now.
 
     Another rule is another version of it, and a run moves who does not belong any more or belongs from now on.
+    RuleInCircle when the rule would depend on its own segment.
     """
     current = Segment.lock(segment.pk)
     before = facts(current)
@@ -78,6 +81,8 @@ def amend(segment: Segment, **fields: Any) -> Segment:
     changed = [field for field in read if before[field] != after[field]]
     if not changed:
         return current
+    if "rule" in changed:
+        refuse_circle(current, current.tree)
     counts_again = not current.is_static and ("rule" in changed or "time_zone" in changed)
     if counts_again:
         current.rule_version += 1
