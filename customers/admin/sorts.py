@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 NAMES: dict[str, Any] = {
     "customers": _("Profiles"),
     "tags": _("Tags put on"),
-    "memberships": _("Memberships of segments"),
-    "membership_events": _("Times that segments were entered or left"),
+    "segment_members": _("Memberships of segments"),
+    "segment_events": _("Times that segments were entered or left"),
+    "segment_pins": _("Pins in segments"),
     "sessions": _("Conversations"),
     "events": _("Events of conversations"),
     "audit_entries": _("Entries of the audit"),

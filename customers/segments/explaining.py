@@ -13,12 +13,13 @@ from customers.segments.asking import asked_by
 from customers.segments.distances import Distance, distance
 from customers.segments.evaluating import Facts, predicate
 from customers.segments.facts import facts_of
-from customers.segments.fields import Kind
+from customers.segments.fields import METADATA_PREFIX, Kind
 from customers.segments.periods import Moment
 from customers.segments.rules import Group, Leaf, Node, Path
 from customers.segments.values import FALSE_TEXTS, TRUE_TEXTS, moment_of, number_of
 from parlant_site.common.errors import NotFound
 from parlant_site.common.json import JSONValue
+from parlant_site.common.personal import MASK, sight
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ class Explanation:
                 "not": self.node.negated,
                 "rules": [part.to_json() for part in self.parts],
             }
+        if self.node.field.startswith(METADATA_PREFIX) and sight().hides(self.node.field.removeprefix(METADATA_PREFIX)):
+            masked: dict[str, JSONValue] = {"value": MASK, "actual": None if self.actual is None else MASK}
+            kept: dict[str, JSONValue] = {
+                "field": self.node.field,
+                "operator": self.node.operator,
+                "decides": self.decides,
+            }
+            return {**shown, **kept, **masked, "type": "masked", "distance": None}
         return {
             **shown,
             "field": self.node.field,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
+from customers.merging.models import CustomerMerge
 from customers.parts import Conversations, Part, Subject, part
+from customers.segments import listing, pinning
 from customers.segments.history import DeletedCustomer, MembershipEvent
 from customers.segments.leaving import leave_segments
-from customers.segments.models import Segment, SegmentMember, SegmentPin
+from customers.segments.models import Kind, Segment, SegmentMember, SegmentPin, SegmentQuerySet
+from parlant_site.common.json import JSONValue
 
 
 @part
@@ -55,3 +58,50 @@ class Memberships(Part):
         ids = [key for subject in subjects for key in subject.ids]
         DeletedCustomer.objects.filter(customer_ref__in=ids).delete()
         return {}
+
+    def move(self, merge: CustomerMerge) -> JSONValue:
+        """Put the survivor on the other's lists, and pin her where the other was pinned and she is not."""
+        mine = {pin.segment_id for pin in SegmentPin.objects.filter(customer=merge.survivor_id)}
+        pins = list(SegmentPin.objects.filter(customer=merge.gone_id).select_related("segment").order_by("segment_id"))
+        lists = list(_lists().filter(pk__in=_member_of(merge.gone_id)).order_by("pk"))
+        leave_segments([merge.gone_id])
+        joined = [one.pk for one in lists if listing.add(one, [merge.survivor_id])]
+        for pin in pins:
+            if pin.segment_id not in mine:
+                pinning.pin(pin.segment, merge.survivor_id, is_in=pin.is_in, reason=pin.reason)
+        return {
+            "lists": [one.pk for one in lists],
+            "joined": [*joined],
+            "pins": [
+                {"segment": pin.segment_id, "in": pin.is_in, "reason": pin.reason, "new": pin.segment_id not in mine}
+                for pin in pins
+            ],
+        }
+
+    def put_back(self, merge: CustomerMerge, kept: Any) -> Iterator[str]:
+        """Give back places on lists and pins; of the survivor, what the merge gave her and nobody changed since."""
+        DeletedCustomer.objects.filter(customer_ref=merge.gone_id).delete()
+        for one in _lists().filter(pk__in=kept["lists"]).order_by("pk"):
+            listing.add(one, [merge.gone_id])
+            if one.pk in kept["joined"]:
+                listing.take_off(one, [merge.survivor_id])
+        segments = Segment.objects.dynamic().in_bulk([each["segment"] for each in kept["pins"]])
+        if len(segments) < len(kept["pins"]):
+            yield "A segment in which she was pinned was deleted since"
+        for each in kept["pins"]:
+            if (segment := segments.get(each["segment"])) is None:
+                continue
+            pinning.pin(segment, merge.gone_id, is_in=each["in"], reason=each["reason"])
+            hers = segment.pins.filter(customer=merge.survivor_id).first()
+            if each["new"] and hers and (hers.is_in, hers.reason) == (each["in"], each["reason"]):
+                pinning.unpin(segment, merge.survivor_id)
+            elif each["new"]:
+                yield f"The pin in the segment {segment.name} was changed since"
+
+
+def _lists() -> SegmentQuerySet:
+    return Segment.objects.filter(kind=Kind.STATIC)
+
+
+def _member_of(customer_id: str) -> Any:
+    return SegmentMember.objects.filter(customer_id=customer_id).order_by().values("segment_id")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from knox.models import AuthToken
 
 from customers.models import Customer
+from customers.segments.explaining import explain
+from customers.segments.faces import read_text
+from customers.segments.periods import Moment
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.personal import ALL, MASK, sight
@@ -115,6 +120,16 @@ def test_the_form_neither_shows_nor_loses_nor_overwrites_personal_values() -> No
     sent = {**sent, **metadata_fields([("plan", "free"), ("email", "mine")], shown='{"plan": "free"}')}
     assert editor.post(url, sent).status_code == 200
     assert Customer.objects.get(pk="ada").metadata["email"] == SECRET
+
+
+def test_explanations_mask_what_the_rule_asks_of_personal_values() -> None:
+    rule = read_text(f'metadata.email = "{SECRET}x" and metadata.plan = "pro"')
+    with acting(channel=Channel.ADMIN, user=user_in("Viewer")):
+        email, plan = (
+            part.to_json() for part in explain(rule, "ada", Moment(timezone.now(), ZoneInfo("UTC"))).leaves()
+        )
+    assert (email["value"], email["actual"], email["distance"], email["holds"]) == (MASK, MASK, None, False)
+    assert plan["actual"] == "pro"
 
 
 def test_the_system_and_its_commands_see_all_and_who_is_unknown_sees_masks() -> None:

@@ -19,6 +19,10 @@ from customers.models import Customer, CustomerIdTaken
 from customers.parts import Conversations
 from customers.privacy.erasing import erase
 from customers.privacy.subjects import GuestIsNobody
+from customers.segments import listing, pinning
+from customers.segments.editing import make
+from customers.segments.faces import read_text
+from customers.segments.models import Segment
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.errors import BadInput, NotFound
@@ -180,6 +184,26 @@ def test_an_undo_respects_what_was_changed_since(two: None) -> None:
     assert activity_is_exact("ada", "double", "third")
 
 
+def members(name: str) -> set[str]:
+    return set(Segment.objects.get(name=name).members.values_list("customer_id", flat=True))
+
+
+def test_lists_and_pins_move_and_come_back(two: None) -> None:
+    press, gold = make(name="Press", is_static=True), make(name="Gold", rule=read_text("metadata.plan = gold"))
+    listing.add(press, ["double"])
+    pinning.pin(gold, "double", is_in=True, reason="She asked")
+    made = merge("ada", "double", Choices())
+    assert (members("Press"), members("Gold")) == ({"ada"}, {"ada"})
+    assert Segment.objects.get(name="Press").size == 1
+    assert unmerge(made.pk).left == []
+    assert (members("Press"), members("Gold")) == ({"double"}, {"double"})
+    assert gold.pins.get().customer_id == "double"
+    made = merge("ada", "double", Choices())
+    pinning.pin(gold, "ada", is_in=False, reason="Never")
+    assert unmerge(made.pk).left == ["The pin in the segment Gold was changed since"]
+    assert members("Gold") == {"double"}
+
+
 def test_a_chain_of_merges_leads_to_the_last_and_is_undone_from_its_end(two: None) -> None:
     first = merge("ada", "double", Choices())
     Customer.register(id="last", name="Last")
@@ -230,5 +254,5 @@ def test_merging_takes_as_many_statements_for_many_sessions(two: None, django_as
     agent = Agent.objects.get()
     for _ in range(30):
         open_session(agent=agent, customer=customer("double"))
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(50):
         merge("ada", "double", Choices())

@@ -25,7 +25,9 @@ from customers.privacy.bundle import write_bundle
 from customers.privacy.erasing import erase, preview
 from customers.privacy.models import Erasure, fingerprint
 from customers.privacy.subjects import GuestIsNobody
-from customers.segments import listing
+from customers.segments import listing, pinning
+from customers.segments.editing import make
+from customers.segments.faces import read_text
 from customers.selection import Selection
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry, WrittenOnce
@@ -79,6 +81,7 @@ def zaphod() -> Customer:
     moved.amend(customer=Customer.register(id="other", name="Other"))
     segment = Segment.objects.create(name="Listed", kind="static")
     listing.add(segment, [customer.pk])
+    pinning.pin(make(name="By rule", rule=read_text("metadata.plan = none")), ID, is_in=True, reason="A marker")
     content = ContentType.objects.get_for_model(Customer)
     LogEntry.objects.create(
         user=user_in("Lead"), content_type=content, object_id=ID, object_repr=NAME, action_flag=CHANGE
