@@ -29,6 +29,7 @@ from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
 from parlant_site.common.errors import Refusal
 
 BADGES = {
+    State.DRAFT: "plain",
     State.QUEUED: "plain",
     State.RUNNING: "auto",
     State.OK: "manual",

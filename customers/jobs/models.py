@@ -20,6 +20,7 @@ UNDO_DAYS = 30
 class State(models.TextChoices):
     """How far a job is."""
 
+    DRAFT = "draft", "Not begun"
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
     OK = "ok", "Done"
@@ -142,7 +143,7 @@ class DataJob(Identified):
 
     def cancel(self) -> None:
         """Ask for the job to stop: at once when it waits, after the chunk at hand when it runs. What is done stays."""
-        waiting = DataJob.objects.filter(pk=self.pk, state=State.QUEUED)
+        waiting = DataJob.objects.filter(pk=self.pk, state__in=[State.DRAFT, State.QUEUED])
         if not waiting.update(state=State.CANCELLED, finished_utc=timezone.now(), cancel_requested=True):
             DataJob.objects.filter(pk=self.pk, state=State.RUNNING).update(cancel_requested=True)
         self.refresh_from_db()

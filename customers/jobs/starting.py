@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.core.files.base import File
 from django.db import transaction
 
-from customers.jobs.models import CannotBeUndone, DataJob
+from customers.jobs.models import CannotBeUndone, DataJob, State
 from customers.jobs.work import work_class
 from customers.selection import Selection
 from parlant_site.common.acting import current
@@ -35,13 +34,13 @@ def start(
     by: Any,
     selection: Selection | None = None,
     parameters: Mapping[str, Any] | None = None,
-    source: File[bytes] | None = None,
+    source: str = "",
     undo_of: DataJob | None = None,
 ) -> DataJob:
     """Queue a job of a kind, and answer it; the runner begins within a second.
 
-    `by` is the user who asks, or None for the system and for whoever runs a command. PermissionDenied when the user may
-    not; BadInput or another Refusal for wrong parameters.
+    `by` is the user who asks, or None for the system and for whoever runs a command; `source` the name of a file in the
+    file storage. PermissionDenied when the user may not; BadInput or another Refusal for wrong parameters.
     """
     work = work_class(kind)
     if by is not None and not may_start(by, kind):
@@ -58,12 +57,43 @@ def start(
         channel=who.channel,
         undo_of=undo_of,
     )
-    if source is not None:
-        job.source.save(source.name or "source", source, save=False)
+    if source:
+        job.source.name = source
     elif selection is not None:
         job.total = selection.customers().count()
     job.save(force_insert=True)
-    record(Act.STARTED, job, after={"kind": kind, "parameters": kept, "selection": job.selection})
+    return _queued(job)
+
+
+def draft(kind: str, *, by: Any, title: str, parameters: Mapping[str, Any], source: str) -> DataJob:
+    """Keep a job that lacks some of its parameters yet; nobody runs it. PermissionDenied when the user may not."""
+    if not may_start(by, kind):
+        raise PermissionDenied
+    job = DataJob(
+        kind=kind, title=title[:200], parameters=dict(parameters), state=State.DRAFT, channel=current().channel
+    )
+    job.actor, job.actor_name, job.source.name = by, by.get_username(), source
+    job.save(force_insert=True)
+    return job
+
+
+@transaction.atomic
+def submit(job: DataJob, *, by: Any, parameters: Mapping[str, Any]) -> DataJob:
+    """Queue a draft with all of its parameters; refuses as `start` does. A job that is no draft is not touched."""
+    if not may_start(by, job.kind):
+        raise PermissionDenied
+    work = work_class(job.kind)
+    job = DataJob.objects.select_for_update().get(pk=job.pk)
+    if job.state != State.DRAFT:
+        return job
+    job.parameters = work.checked(parameters)
+    job.title, job.state = work.describe(job.parameters)[:200], State.QUEUED
+    job.save(update_fields=["parameters", "title", "state"])
+    return _queued(job)
+
+
+def _queued(job: DataJob) -> DataJob:
+    record(Act.STARTED, job, after={"kind": job.kind, "parameters": job.parameters, "selection": job.selection})
     for waker in _wakers:
         transaction.on_commit(waker)
     return job

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 
 from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
 
+from customers.jobs.expiring import forget_old_files
 from customers.jobs.running import claim, run
 
 logger = logging.getLogger(__name__)
 
+FORGET_EVERY = 3600.0  # seconds between looks at files that are no longer kept
 LOOK_EVERY = 1.0  # seconds; jobs that this process queues wake it at once
 
 
@@ -42,8 +46,12 @@ class Worker:
 
     def work(self) -> None:
         """Run what there is to run until told to stop; a database that is away is asked again."""
+        forget_at = time.monotonic()
         while not self.stopping.is_set():
             try:
+                if time.monotonic() >= forget_at:
+                    forget_old_files(timezone.now())
+                    forget_at = time.monotonic() + FORGET_EVERY
                 while not self.stopping.is_set() and (job := claim()):
                     run(job, stop=self.stopping.is_set)
             except DatabaseError:

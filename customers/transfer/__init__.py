@@ -1,0 +1,1 @@
+"""Customers out to files and in from files: CSV and JSON lines."""
