@@ -14,6 +14,7 @@ from customers.changing import Change, Difference, change_many, difference, regi
 from customers.jobs.models import JobProblem, file_path, problem
 from customers.jobs.work import Batch, Outcome, Work, kind
 from customers.models import Customer, CustomerAlias, GuestKeepsName
+from customers.segments.publishing import reserved_among
 from customers.transfer.mapping import checked_mapping, guess
 from customers.transfer.reading import Said, Unusable, said
 from customers.transfer.rejects import Rejects
@@ -137,6 +138,9 @@ class ImportCustomers(Work):
         known = Customer.objects.filter(pk__in={*keys, *aliases.values()}).order_by("pk")
         found = {customer.pk: customer for customer in (known if self.dry_run else known.select_for_update())}
         borne = tags_of(found.values())
+        reserved = (
+            reserved_among({key for tags in borne.values() for key in tags}) if self._replaces_tags else set[str]()
+        )
         newcomers: list[tuple[Customer, list[str], Row]] = []
         changes: list[tuple[Difference, Row]] = []
         for one in group:
@@ -153,13 +157,13 @@ class ImportCustomers(Work):
             if customer.is_guest and one.name not in (None, customer.name):
                 refused.append((one.row, f"name: {GuestKeepsName.__doc__}"))
                 continue
-            leaving = borne[customer.pk] - set(one.tags) if one.tags is not None and self._replaces_tags else set()
+            replaced = borne[customer.pk] - reserved if one.tags is not None and self._replaces_tags else set[str]()
             change = Change(
                 name=one.name,
                 set_metadata=one.metadata,
                 unset_metadata=frozenset(one.unset),
                 add_tags=frozenset(one.tags or ()),
-                remove_tags=frozenset(leaving),
+                remove_tags=frozenset(replaced) - frozenset(one.tags or ()),
             )
             changes.append((difference(customer, borne[customer.pk], change), one.row))
         return newcomers, changes

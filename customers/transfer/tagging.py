@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from customers.segments.publishing import reserved_among
 from customers.transfer.reading import Said, Unusable
 from customers.transfer.tables import Row
 from tags.models import NAME_LENGTH, Tag, TagNameTaken
@@ -17,19 +18,21 @@ class Tagging:
         by_id = set(Tag.objects.filter(pk__in=wanted).values_list("pk", flat=True))
         self.known: dict[str, str] = {key: key for key in by_id}
         self.known |= dict(Tag.objects.filter(name__in=wanted).values_list("name", "pk"))
+        self.reserved = reserved_among(self.known.values())
         self.create, self.dry_run = create, dry_run
         self.made: list[str] = []
 
     def resolve(self, rows: Iterable[Said], rejected: list[tuple[Row, str]]) -> list[Said]:
         """Put ids for the names of the rows' tags; a row that names a tag that cannot be is rejected.
 
-        In a dry run a new tag goes by its name.
+        In a dry run a new tag goes by its name. Tags that segments publish say nothing: their segments decide.
         """
         usable = []
         for one in rows:
             try:
                 if one.tags:
-                    one.tags = [self.known.get(word) or self._make(word) for word in one.tags]
+                    ids = [self.known.get(word) or self._make(word) for word in one.tags]
+                    one.tags = [key for key in ids if key not in self.reserved]
             except Unusable as refusal:
                 rejected.append((one.row, str(refusal)))
             else:

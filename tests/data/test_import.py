@@ -14,6 +14,8 @@ from customers.jobs.models import DataJob
 from customers.jobs.running import claim, run
 from customers.jobs.starting import start, undo
 from customers.models import Customer, CustomerTag
+from customers.segments.models import Segment
+from customers.segments.publishing import publish
 from customers.transfer.keeping import keep
 from customers.transfer.sources import CannotBeRead
 from parlant_site.common.audit import AuditEntry
@@ -260,6 +262,18 @@ def test_the_guest_keeps_her_name_and_a_merged_id_leads_to_the_survivor() -> Non
     assert person("a") == ("Anna", {"plan": "pro"}, set())
     assert not CustomerTag.objects.exists()
     Customer.objects.filter(pk="guest").update(metadata={})
+
+
+def test_tags_that_segments_publish_are_left_to_their_segments() -> None:
+    published, other = Tag.add(name="published"), Tag.add(name="other")
+    segment = Segment.objects.create(name="S", kind="static")
+    publish(segment, published)
+    Customer.register(id="a", name="Ann", tags=[other])
+    CustomerTag.objects.create(customer_id="a", tag=published)
+    job = imported("id,name,tags\na,Anna,\nb,Bo,published;other\n", tags="replace", empty="clear")
+    assert counts(job) == (1, 1, 0, 0)
+    assert person("a") == ("Anna", {}, {"published"})
+    assert person("b") == ("Bo", {}, {"other"})
 
 
 def test_files_are_private(files: Path) -> None:
