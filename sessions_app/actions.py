@@ -165,10 +165,9 @@ def request_agent_message(
     metadata: Mapping[str, JSONValue] | None = None,
 ) -> Event:
     """Make the agent speak now, in whatever mode; answer the status with which it begins: the message has its trace."""
-    said = FollowUp(session=session, guidelines=list(guidelines), due_utc=timezone.now())
+    said = FollowUp(session=session, guidelines=list(guidelines), due_utc=timezone.now(), is_scheduled=False)
     event = ask(said, metadata=metadata)
-    if said.guidelines:
-        said.save(force_insert=True)  # the reply, in whatever process, reads them there
+    said.save(force_insert=True)  # tells the reply, in whatever process, what to say
     return event
 
 

@@ -20,6 +20,10 @@ class FollowUpWasSaid(Refusal):
 class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     """Sets of follow-ups."""
 
+    def listed(self) -> FollowUpQuerySet:
+        """Answer those for a later time."""
+        return self.filter(is_scheduled=True)
+
     def pending(self) -> FollowUpQuerySet:
         """Answer those that were neither said nor dropped."""
         return self.filter(asked_utc=None, dropped="")
@@ -30,7 +34,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 
 
 class FollowUp(Identified):
-    """Something that the agent of a session was told to say at some time.
+    """Something that the agent of a session was told to say at some time; also at once, and then it is not listed.
 
     `guidelines` is a list of {action, rationale}. When it is due, the runner appends the `acknowledged` status with
     which the agent begins, under `trace_id`, and notes when that was in `asked_utc`; from then on it is a reply. In
@@ -41,6 +45,7 @@ class FollowUp(Identified):
     trace_id = models.CharField(max_length=ID_LENGTH, default=new_id, unique=True, editable=False)
     guidelines = models.JSONField(default=list, blank=True)
     due_utc = models.DateTimeField("due")
+    is_scheduled = models.BooleanField(default=True, editable=False)
     only_if_silent = models.BooleanField(
         default=False, help_text="Dropped when the customer writes before it is due: it is about a silence"
     )

@@ -17,7 +17,7 @@ from sessions_app.engine.leases import Claim
 from sessions_app.engine.replies import NoReply, Reply
 from sessions_app.engine.responders import responder_of
 from sessions_app.events import Kind, Mode, Source, Status
-from sessions_app.models import Agent, Event, Session
+from sessions_app.models import Agent, Event, FollowUp, Session
 from sessions_app.replying import ANSWERS, CLOSES, ENDS, HANDS_OVER, NO_EFFECT, Effect, LeaseLost, opens, resumes
 
 logger = logging.getLogger(__name__)
@@ -87,8 +87,10 @@ def _close_what_is_open(timeline: Timeline, claim: Claim, ask: Event | None) -> 
         kind=Kind.STATUS, source=Source.AI_AGENT, deleted=False, offset__gt=claim.done, offset__lt=claim.wanted
     ).order_by("offset")
     waiting = dict.fromkeys(event.trace_id for event in said if conversations.is_acknowledgement(event))
+    # Callers may post statuses of their own: with those nobody asked for anything.
+    asked = set(FollowUp.objects.filter(trace_id__in=waiting).values_list("trace_id", flat=True)) if waiting else set()
     ready = {event.trace_id for event in said if conversations.status_of(event) == Status.READY}
-    traces += [trace for trace in waiting if trace not in ready and trace != claim.open_trace]
+    traces += [trace for trace in waiting if trace in asked - ready and trace != claim.open_trace]
     for trace_id in traces:
         timeline.trace_id = trace_id
         under_it = timeline.session.events.filter(trace_id=trace_id, deleted=False)

@@ -35,7 +35,7 @@ class FollowUpViewSet(ContractViewSet):
 
     def get_queryset(self) -> QuerySet[Any]:
         """Answer the follow-ups of the session of the path."""
-        return self.session().follow_ups.all()
+        return self.session().follow_ups.listed()
 
     @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(FollowUpBody, "FollowUp"), refusals=(404,)))
     def list(self, request: Request, session_id: str) -> Response:

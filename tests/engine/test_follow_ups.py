@@ -155,6 +155,11 @@ def test_it_is_dropped_where_a_human_answers(agents: Agents, http: httpx.Client,
     assert shapes(greeted) == ["human_agent_on_behalf_of_ai_agent: Hello"]
 
 
+def test_what_is_said_at_once_is_no_follow_up(http: httpx.Client, session: Session, path: str) -> None:
+    actions.request_agent_message(session, guidelines=[{"action": "Hurry", "rationale": "unspecified"}])
+    assert shown(http.get(path)) == []
+
+
 def test_it_goes_with_its_session(http: httpx.Client, session: Session) -> None:
     later(session, 60)
     assert http.delete(f"/sessions/{session.pk}").status_code == 204

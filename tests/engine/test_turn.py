@@ -7,6 +7,7 @@ import pytest
 from sessions_app import actions
 from sessions_app.engine import turn as turns
 from sessions_app.engine.replies import NoReply, Reply
+from sessions_app.events import Source, Status
 from sessions_app.models import Agent, CannedResponse, Event, Session
 from tags.models import Tag
 from tests.engine.conftest import Agents, shapes, wait_for, wait_until_ready
@@ -264,6 +265,14 @@ def test_two_requests_at_once_are_both_closed(idle_agents: Agents, session: Sess
     idle_agents.start()
     wait_until_ready(session, second.trace_id)
     assert shapes(session, first.trace_id) == ["acknowledged", "cancelled", "ready"]
+
+
+def test_statuses_that_callers_post_are_not_taken_for_the_agent_s(idle_agents: Agents, session: Session) -> None:
+    posted = actions.post_status(session, source=Source.AI_AGENT, status=Status.ACKNOWLEDGED)
+    asked = say(session, "Hello")
+    idle_agents.start()
+    wait_until_ready(session, asked.trace_id)
+    assert shapes(session, posted.trace_id) == ["acknowledged"]
 
 
 def test_each_of_two_agents_answers_and_is_named(agents: Agents, session: Session) -> None:
