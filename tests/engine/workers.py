@@ -163,4 +163,4 @@ def nursery() -> Iterator[Nursery]:
             found.kill_all()
             assert found.process.stdin is not None
             found.process.stdin.close()
-            found.process.wait(10)
+            found.process.wait(LIMIT)
