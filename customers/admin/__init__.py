@@ -1,7 +1,8 @@
-"""Customers, data jobs and erasures in the console."""
+"""Customers, segments, data jobs and erasures in the console."""
 
 from customers.admin.customers import CustomerAdmin
 from customers.admin.erasures import ErasureAdmin
 from customers.admin.jobs import DataJobAdmin
+from customers.admin.segments import SegmentAdmin
 
-__all__ = ["CustomerAdmin", "DataJobAdmin", "ErasureAdmin"]
+__all__ = ["CustomerAdmin", "DataJobAdmin", "ErasureAdmin", "SegmentAdmin"]

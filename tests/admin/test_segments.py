@@ -1,0 +1,321 @@
+"""The pages of segments, as server and browser without scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from customers.models import Customer, Segment
+from customers.segments import past
+from customers.segments.faces import DatabaseNames, write_text
+from customers.segments.history import MembershipEvent
+from parlant_site.common.audit import AuditEntry
+from tags.models import Tag
+from tests.admin.pages import text_of
+from tests.admin.segments import Editor, rule
+from tests.segments.membership import made
+
+LIST = "/admin/customers/segment/"
+
+
+@pytest.fixture
+def people(db: None) -> dict[str, Customer]:
+    """Some customers: Ada pays 900 and is a VIP, Bea pays 100, Cid nothing."""
+    vip = Tag.objects.create(name="VIP")
+    return {
+        "ada": Customer.register(id="ada", name="Ada", metadata={"mrr": "900", "plan": "pro"}, tags=[vip]),
+        "bea": Customer.register(id="bea", name="Bea", metadata={"mrr": "100", "plan": "free"}, tags=[]),
+        "cid": Customer.register(id="cid", name="Cid", metadata={}, tags=[]),
+    }
+
+
+def page_of(segment: Segment, name: str = "change") -> str:
+    """Answer the address of a segment's page."""
+    return f"{LIST}{segment.pk}/{name}/"
+
+
+def text_of_rule(segment: Segment) -> str:
+    """Answer the rule as text."""
+    return write_text(segment.tree, DatabaseNames())
+
+
+def test_the_list_shows_each_segment_with_its_size_movement_and_users(browser: Client, people: Any) -> None:
+    vip = made("Important", rule("metadata.mrr > 500"))
+    made("Not important", rule(f"not segment:#{vip.pk}"))
+    made("Fair", None)
+    shown = text_of(browser.get(LIST).content)
+    assert "Important 1 from 0 to 1 in 30 days" in shown
+    assert "+1 −0 entered and left" in shown
+    assert "Fair" in shown
+    assert "List" in shown
+    assert text_of(browser.get(f"{LIST}?q=fair").content).count("from ") == 1
+
+
+def test_the_list_asks_as_often_for_many_segments_as_for_few(
+    browser: Client, people: Any, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(12):
+        made(f"Segment {number}", rule(f"metadata.mrr > {number}"))
+    with django_assert_max_num_queries(22):
+        browser.get(LIST)
+
+
+def test_an_empty_list_says_what_segments_are_for(browser: Client) -> None:
+    assert "No segments yet" in text_of(browser.get(LIST).content)
+
+
+def test_members_are_shown_with_since_and_via_and_searched(browser: Client, people: Any) -> None:
+    segment = made("Paying", rule("metadata.mrr > 0"))
+    shown = text_of(browser.get(page_of(segment)).content)
+    assert "Ada ada just now Rule" in shown
+    assert "Bea" in shown
+    assert "Cid" not in shown
+    found = text_of(browser.get(page_of(segment) + "?q=ada").content)
+    assert "Ada" in found
+    assert "Bea" not in found
+
+
+def test_last_tuesdays_members_are_two_links_away(browser: Client, people: Any) -> None:
+    segment = made("Paying", rule("metadata.mrr > 0"))
+    MembershipEvent._base_manager.filter(segment=segment, customer_ref="ada").update(
+        at=timezone.now() - timedelta(days=20), offset=-1
+    )
+    MembershipEvent._base_manager.filter(segment=segment, customer_ref="bea").update(offset=1)
+    MembershipEvent._base_manager.filter(segment=segment, customer_ref="ada").update(offset=0)
+    then = browser.get(page_of(segment)).context["days"][2]
+    shown = text_of(browser.get(page_of(segment) + f"?as_of={then[0]}").content)
+    assert "1 member at the end of" in shown
+    assert "Ada" in shown
+    assert "Bea" not in shown
+    assert past.members_as_of(segment, timezone.now()).count() == 2
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-45", "9999-12-31T23:59:59", "\0", "0001-01-01"])
+def test_an_instant_that_is_none_shows_the_members_now(browser: Client, people: Any, text: str) -> None:
+    segment = made("Paying", rule("metadata.mrr > 0"))
+    assert "Bea" in text_of(browser.get(page_of(segment), {"as_of": text}).content)
+
+
+def test_the_rule_is_shown_in_three_faces(browser: Client, people: Any) -> None:
+    segment = made("Both", rule("tag:VIP and not metadata.mrr < 500"))
+    shown = text_of(browser.get(page_of(segment, "rule")).content)
+    assert 'Customers where tags include any of "VIP"' in shown
+    assert "tag:VIP and not metadata.mrr < 500" in shown
+    assert "All of" in shown
+
+
+def test_a_day_shows_who_entered_and_left_and_why(browser: Client, people: Any) -> None:
+    segment = made("Paying", rule("metadata.mrr > 0"))
+    today = timezone.localdate().isoformat()
+    shown = text_of(browser.get(page_of(segment, "history") + f"?day={today}").content)
+    assert "Ada ada Entered the customer changed · version 1 of the rule" in shown
+    assert "Nobody entered" in text_of(browser.get(page_of(segment, "history") + "?day=2020-01-01").content)
+
+
+def test_a_segment_is_built_by_buttons_alone(browser: Client, people: Any) -> None:
+    editor = Editor(browser, f"{LIST}add/")
+    editor.press("update", f__r__0="metadata.mrr")
+    editor.press("update", o__r__0=">", v__r__0="50")
+    assert editor.count == 2
+    assert editor.look.found.count.is_exact
+    assert [customer.name for customer in editor.look.samples] == ["Bea", "Ada"]
+    editor.press("leaf:r")
+    editor.press("update", f__r__1="tags")
+    editor.press("update", v__r__1=[Tag.objects.get().pk])
+    assert editor.count == 1
+    assert [count.number for count in editor.look.counts.values()] == [1, 2, 1]
+    response = editor.press("save", name="Paying VIPs")
+    segment = Segment.objects.get(name="Paying VIPs")
+    assert response.url == page_of(segment)
+    assert text_of_rule(segment) == "metadata.mrr > 50 and tag:VIP"
+    entry = AuditEntry.objects.about("segment", segment.pk).get()
+    assert entry.actor_name == "mara"
+    assert entry.channel == "admin"
+
+
+def test_rows_are_moved_indented_copied_removed_and_all_of_it_undone(browser: Client, people: Any) -> None:
+    segment = made("Some", rule("name = A and name = B and name = C"))
+    editor = Editor(browser, page_of(segment, "edit"))
+    texts = []
+    for press in ("down:r.0", "in:r.1", "in:r.2", "copy:r.1.0", "out:r.1.1", "remove:r.0", "group:r"):
+        editor.press(press)
+        texts.append(json.dumps(editor.response.context["root"].rows, default=_named))
+    assert texts == [
+        '["B", "A", "C"]',
+        '["B", ["A"], "C"]',
+        '["B", ["A", "C"]]',
+        '["B", ["A", "A", "C"]]',
+        '["B", ["A", "C"], "A"]',
+        '[["A", "C"], "A"]',
+        '[["A", "C"], "A", [""]]',
+    ]
+    for text in reversed(texts[:-1]):
+        editor.press("undo")
+        assert json.dumps(editor.response.context["root"].rows, default=_named) == text
+    editor.press("redo")
+    assert json.dumps(editor.response.context["root"].rows, default=_named) == texts[1]
+
+
+def _named(row: Any) -> Any:
+    return row.rows if row.is_group else row.first
+
+
+def test_the_text_face_and_the_rows_say_the_same(browser: Client, people: Any) -> None:
+    segment = made("Some", rule("metadata.mrr > 50"))
+    editor = Editor(browser, page_of(segment, "edit"))
+    editor.press("text")
+    assert editor.fields["rule_text"] == ["metadata.mrr > 50"]
+    editor.press("update", rule_text="tag:VIP and (metadata.mrr > 50")
+    assert "At character 13: this parenthesis is not closed" in text_of(editor.response.content)
+    editor.press("tree", rule_text="tag:VIP or metadata.mrr < 500")
+    assert "rule_text" not in editor.fields
+    assert editor.count == 2
+    editor.press("save")
+    segment.refresh_from_db()
+    assert (text_of_rule(segment), segment.rule_version) == ("tag:VIP or metadata.mrr < 500", 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "metadata.a = 1 and metadata.a = one and not metadata.a between 1 and 2.5",
+        "metadata.d between 2026-01-01 and 2026-02-01 and created on 2026-01-01",
+        'metadata.x in ("a b", "", " c", "\\"q\\"", "two\\nlines")',
+        "seen within 3 months and seen this week and waiting exists",
+        "last_message_from in (customer, ai_agent) and messages",
+        "tag all (VIP) or not (name starts A or name ends a) or not all(sessions >= 2)",
+        "everybody",
+        "nobody",
+        "metadata.x = 1e-7 and metadata.x > -0.5",
+    ],
+)
+def test_the_rows_lose_nothing_of_a_rule(browser: Client, people: Any, text: str) -> None:
+    given = rule(text.replace("and messages", "and customer_messages > 3"))
+    segment = made("Some", given)
+    editor = Editor(browser, page_of(segment, "edit"))
+    assert not editor.look.problems
+    editor.press("save", name="Another")
+    segment.refresh_from_db()
+    assert (segment.name, segment.rule, segment.rule_version) == ("Another", given, 1)
+
+
+def test_what_saving_would_change_is_said_before(browser: Client, people: Any) -> None:
+    segment = made("Paying", rule("metadata.mrr > 500"))
+    editor = Editor(browser, page_of(segment, "edit"))
+    editor.press("update", o__r__0="<")
+    assert (editor.look.changes.entering, editor.look.changes.leaving) == (1, 1)
+    assert "If you save: 1 enter, 1 leave" in text_of(editor.response.content)
+
+
+def test_a_bad_row_says_so_in_its_place_and_nothing_is_saved(browser: Client, people: Any) -> None:
+    editor = Editor(browser, f"{LIST}add/")
+    editor.press("update", f__r__0="metadata.mrr")
+    editor.press("update", v__r__0="much")
+    assert not editor.response.context["root"].rows[0].problems, "it may still be written"
+    editor.press("save", name="Bad")
+    assert "Write a number" in editor.response.context["root"].rows[0].problems[0]
+    editor.press("update", o__r__0="matches", v__r__0="(")
+    assert editor.response.context["root"].rows[0].problems
+    assert not Segment.objects.exists()
+
+
+def test_a_name_that_is_taken_is_refused_beside_it(browser: Client, people: Any) -> None:
+    made("VIP", rule("tag:VIP"))
+    editor = Editor(browser, f"{LIST}add/?text=tag:VIP")
+    editor.press("save", name="VIP")
+    assert "exists already" in editor.response.context["edited"].errors["name"][0]
+    editor.press("save", name=" ")
+    assert "Write 1 to 100 characters" in editor.response.context["edited"].errors["name"][0]
+
+
+def test_two_who_edit_at_once_are_told(browser: Client, people: Any) -> None:
+    segment = made("VIP", rule("tag:VIP"))
+    first, second = (Editor(browser, page_of(segment, "edit")) for _ in range(2))
+    first.press("update", o__r__0="none")
+    first.press("save")
+    second.press("save")
+    assert "Somebody changed the rule" in text_of(second.response.content)
+    segment.refresh_from_db()
+    assert text_of_rule(segment) == "tag none (VIP)"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"node": ["r:group", "r.0:leaf", "r.0.1:leaf", "x", "r.999999999:leaf", "r.1.1.1.1.1.1.1.1:group"]},
+        {"shown": "[" * 2000, "past": "{}", "future": '[1, {"k": 3}]'},
+        {"node": "r.0:leaf", "f.r.0": "metadata.\0", "v.r.0": "\0"},
+        {"version": "-1", "time_zone": "Nowhere/Else"},
+        {"node": ["r:group", "r.0:leaf"], "f.r.0": "tags", "v.r.0": ["gone"] * 700},
+        {"rule_text": "(" * 3000},
+        {"do": "copy:r"},
+        {"do": "undo:" + "r." * 100, "past": "[[[[]]]]"},
+    ],
+)
+def test_nonsense_in_the_form_is_no_error_of_the_server(browser: Client, people: Any, nonsense: Any) -> None:
+    response = browser.post(f"{LIST}add/", {"do": "save", "name": "X", **nonsense})
+    assert response.status_code in (200, 302)
+
+
+def test_a_list_has_a_name_and_no_rule(browser: Client) -> None:
+    browser.post(f"{LIST}add/?kind=static", {"do": "save", "name": "Fair"})
+    segment = Segment.objects.get(name="Fair")
+    assert segment.is_static
+    browser.post(page_of(segment, "edit"), {"do": "save", "name": "Fair 2", "version": "1"})
+    segment.refresh_from_db()
+    assert segment.name == "Fair 2"
+
+
+def test_a_segment_is_deleted_unless_another_names_it(browser: Client, people: Any) -> None:
+    used = made("Used", rule("tag:VIP"))
+    user = made("User", rule(f"segment:#{used.pk}"))
+    browser.post(page_of(used, "delete"), {"post": "yes"})
+    assert Segment.objects.filter(pk=used.pk).exists()
+    browser.post(page_of(user, "delete"), {"post": "yes"})
+    browser.post(page_of(used, "delete"), {"post": "yes"})
+    assert not Segment.objects.exists()
+
+
+def test_each_page_asks_for_its_permission(browser_of: Callable[..., Client], people: Any) -> None:
+    segment = made("VIP", rule("tag:VIP"))
+    viewer = browser_of("customers.view_segment")
+    for page in ("change", "rule", "history"):
+        assert viewer.get(page_of(segment, page)).status_code == 200
+        assert "Ada" not in text_of(viewer.get(page_of(segment, page)).content), "customers are another permission"
+    for url in (page_of(segment, "edit"), f"{LIST}add/", page_of(segment, "delete")):
+        assert viewer.get(url).status_code == 403
+        assert viewer.post(url, {"do": "save", "name": "X"}).status_code == 403
+    nobody = browser_of("customers.view_customer")
+    for url in (LIST, page_of(segment), page_of(segment, "rule"), page_of(segment, "history")):
+        assert nobody.get(url).status_code == 403
+    editor = browser_of("customers.view_segment", "customers.change_segment")
+    found = editor.get(page_of(segment, "edit"))
+    assert found.status_code == 200
+    assert "Ada" not in text_of(found.content)
+
+
+def test_examples_of_personal_keys_are_hidden_from_those_who_may_not_see_them(
+    browser_of: Callable[..., Client], people: Any, settings: Any
+) -> None:
+    settings.PARLANT_PII_KEYS = ("plan",)
+    blind = browser_of("customers.view_segment", "customers.add_segment")
+    page = blind.get(f"{LIST}add/").content.decode()
+    assert "mrr · 50 % · " in page
+    assert "plan · 50 %<" in page
+
+
+def test_a_rule_about_personal_keys_is_refused_to_those_who_may_not_see_them(
+    browser_of: Callable[..., Client], people: Any, settings: Any
+) -> None:
+    settings.PARLANT_PII_KEYS = ("plan",)
+    editor = Editor(browser_of("customers.view_segment", "customers.add_segment"), f"{LIST}add/?text=metadata.plan=pro")
+    assert "You may not see these personal data" in text_of(editor.response.content)
+    assert editor.look.found.count.number == 4, "they are not counted either"
+    editor.press("save", name="Spying")
+    assert not Segment.objects.exists()
