@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -85,7 +85,9 @@ def undo_view(request: HttpRequest, merge_id: str) -> HttpResponse:
         raise PermissionDenied
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    made = CustomerMerge.found_in(CustomerMerge.objects.all(), merge_id.replace("\0", ""))
+    made = CustomerMerge.objects.filter(pk=merge_id.replace("\0", "")).first()
+    if made is None:
+        raise Http404
     try:
         undone = unmerge(made.pk)
     except Refusal as refusal:
