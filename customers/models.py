@@ -279,10 +279,12 @@ class CustomerText(models.Model):
 from customers.jobs.models import DataJob, JobProblem  # noqa: E402
 from customers.merging.models import CustomerAlias, CustomerMerge  # noqa: E402
 from customers.privacy.models import Erasure  # noqa: E402
+from customers.segments.catalogue import CatalogueState, MetadataKey  # noqa: E402
 from customers.segments.history import DeletedCustomer, Lease, MembershipEvent, SegmentDay, SegmentRun  # noqa: E402
 from customers.segments.models import Segment, SegmentMember, SegmentPin  # noqa: E402
 
 __all__ = [
+    "CatalogueState",
     "Changed",
     "Customer",
     "CustomerAlias",
@@ -295,6 +297,7 @@ __all__ = [
     "JobProblem",
     "Lease",
     "MembershipEvent",
+    "MetadataKey",
     "Segment",
     "SegmentDay",
     "SegmentMember",

@@ -59,7 +59,7 @@ def predicate(node: Node, moment: Moment) -> Predicate:
 
 
 def _leaf(asked: Asked, moment: Moment) -> Predicate:
-    holds = _test(asked, moment)
+    holds = test_of(asked, moment)
     field, negated = asked.field, asked.negated
 
     def answer(facts: Facts) -> bool:
@@ -69,7 +69,8 @@ def _leaf(asked: Asked, moment: Moment) -> Predicate:
     return answer
 
 
-def _test(asked: Asked, moment: Moment) -> Callable[[object], bool]:
+def test_of(asked: Asked, moment: Moment) -> Callable[[object], bool]:
+    """Answer a function that tells whether a value, which is there, passes the test; the complement is not regarded."""
     test = asked.test
     if isinstance(test, Known):
         return lambda value: True

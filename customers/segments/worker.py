@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
-from customers.segments import leases, running
+from customers.segments import catalogue, leases, running
 from customers.segments.editing import refresh
 from customers.segments.history import Cause, SegmentRun
 from customers.segments.models import Segment
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2  # seconds: a change is seen in a segment within one
 TICK = 10.0  # seconds between looks at the clock
+CATALOGUE_EVERY = 15.0  # seconds between looks at what changed in metadata
 REST = 20  # a look at the clock is followed by this many times its duration of rest
 RECONCILE_HOUR = 3  # of the night, in the time zone of the settings
 
@@ -37,7 +38,7 @@ class Keeper:
     def __init__(self) -> None:
         self.stale: Stale | None = None
         self.run: SegmentRun | None = None
-        self._renewed = self._clock_at = 0.0
+        self._renewed = self._clock_at = self._catalogue_at = 0.0
 
     def look(self) -> bool:
         """Do one piece of work: customers who changed come first, then time, then a step of a run."""
@@ -46,6 +47,8 @@ class Keeper:
                 return True
             if time.monotonic() >= self._clock_at:
                 self._look_at_the_clock()
+            if time.monotonic() >= self._catalogue_at:
+                self._look_at_the_catalogue()
         return self._step()
 
     def _leads(self) -> bool:
@@ -75,6 +78,12 @@ class Keeper:
         look_at_the_clock()
         taken = time.monotonic() - begun
         self._clock_at = time.monotonic() + max(TICK, REST * taken)
+
+    def _look_at_the_catalogue(self) -> None:
+        begun = time.monotonic()
+        more = catalogue.keep_current()
+        rest = 2 * (time.monotonic() - begun)
+        self._catalogue_at = time.monotonic() + (rest if more else CATALOGUE_EVERY)
 
     def _step(self) -> bool:
         self.run = self.run or running.claim()
@@ -113,6 +122,7 @@ def look_at_the_clock() -> None:
     for segment in Segment.objects.filter(reconciled_utc__lt=last_night(timezone.now())).order_by("pk"):
         if not segment.runs.unfinished().exists():
             refresh(segment, Cause.RECONCILE)
+    catalogue.rebuild_if_older_than(last_night(timezone.now()))
 
 
 def last_night(now: datetime) -> datetime:
@@ -127,7 +137,7 @@ def settle_all() -> None:
     keeper = Keeper()
     try:
         look_at_the_clock()
-        keeper._clock_at = float("inf")
+        keeper._clock_at = keeper._catalogue_at = float("inf")
         while keeper.look():
             pass
     finally:
