@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.crowd import Caller, Waiter, gather
 from bench.realtime import ms, row, serving
 
-READY = b'"status":"ready"'
-FAILED = b'"status":"error"'
+# PostgreSQL writes JSON with spaces, SQLite without.
+READY = b'"ready"'
+FAILED = b'"error"'
 
 
 async def one_reply(url: str, idle: int, rounds: int) -> list[float]:
