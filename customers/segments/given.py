@@ -71,9 +71,4 @@ def placed(where: str) -> Iterator[None]:
     try:
         yield
     except BadInput as bad:
-        located = [{**problem, "loc": [where, *_list(problem["loc"])]} for problem in bad.problems]
-        raise BadInput(located) from None
-
-
-def _list(loc: JSONValue) -> list[JSONValue]:
-    return loc if isinstance(loc, list) else [loc]
+        raise bad.under(where) from None

@@ -18,14 +18,6 @@ _IGNORED = {"id", "path", "valueSource", "inputType", "valueEditorType"}
 class InvalidRule(BadInput):
     """The rule cannot be used: problems with `loc` such as ["rules", 0, "value"]."""
 
-    def under(self, *loc: str) -> InvalidRule:
-        """Answer the same problems, at a place of a request."""
-        return InvalidRule([{**problem, "loc": [*loc, *_as_list(problem["loc"])]} for problem in self.problems])
-
-
-def _as_list(value: JSONValue) -> list[JSONValue]:
-    return value if isinstance(value, list) else [value]
-
 
 def read_rule(given: JSONValue) -> Group:
     """Read a rule in react-querybuilder's shape; InvalidRule names every wrong leaf by its path."""

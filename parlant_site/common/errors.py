@@ -31,7 +31,16 @@ class BadInput(Refusal):
         super().__init__("; ".join(f"{problem['loc']}: {problem['msg']}" for problem in problems))
         self.problems = problems
 
+    def under(self, *places: str) -> "BadInput":
+        """Answer the same problems, at a place of a request."""
+        where: list[JSONValue] = [place for place in places if place]
+        return type(self)([{**problem, "loc": [*where, *_listed(problem["loc"])]} for problem in self.problems])
+
     @classmethod
     def at(cls, *loc: str, msg: str, type: str = "value_error", input: JSONValue = None) -> "BadInput":
         """Answer the refusal of one value at a place such as ("body", "name")."""
         return cls([{"loc": list(loc), "msg": msg, "type": type, "input": input}])
+
+
+def _listed(loc: JSONValue) -> list[JSONValue]:
+    return loc if isinstance(loc, list) else [loc]

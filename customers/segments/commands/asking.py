@@ -1,0 +1,154 @@
+"""Subcommands that only read."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Any
+
+from django.utils.dateparse import parse_date, parse_datetime
+from rich.tree import Tree
+
+from customers.models import Customer
+from customers.segments.commands.output import Output
+from customers.segments.counting import preview
+from customers.segments.explaining import Explanation, explain
+from customers.segments.faces import DatabaseNames, read_text, write_leaf
+from customers.segments.members import Member, read_members
+from customers.segments.models import Segment
+from customers.segments.periods import Moment
+from customers.segments.rules import Group
+from customers.segments.serializers import MemberBody, SegmentBody
+from parlant_site.common.errors import BadInput, NotFound
+
+PAGE = 1000
+
+
+def named(text: str) -> Segment:
+    """Answer the segment of a name, or of an id; NotFound."""
+    found = Segment.objects.filter(name=text).first() or Segment.objects.filter(pk=text).first()
+    if found is None:
+        raise NotFound("Segment", text)
+    return found
+
+
+def list_(out: Output, **_: Any) -> None:
+    """List all segments."""
+    rows = SegmentBody.show(Segment.objects.all())
+    shown = ([row["name"], row["kind"], row["size"], _state(row), row["text"], row["id"]] for row in rows)
+    out.table(["Name", "Kind", "Size", "State", "Rule", "Id"], shown, rows, empty="There are no segments.")
+
+
+def show(out: Output, *, segment: str, **_: Any) -> None:
+    """Show a segment."""
+    body = SegmentBody.one(named(segment))
+    lines = [(key.replace("_", " "), value) for key, value in body.items() if key != "rule" and value not in ("", None)]
+    out.table(["", ""], lines, body, empty="")
+
+
+def _state(body: dict[str, Any]) -> str:
+    return "being counted" if body["is_counting"] else f"as of {body['as_of'][:19]}Z"
+
+
+def preview_(out: Output, *, rule: str, time_zone: str, **_: Any) -> None:
+    """Count the customers whom a rule matches, in all and for each leaf, and show some."""
+    tree = read_text(rule, DatabaseNames())
+    found = preview(tree, Segment(time_zone=time_zone).moment())
+    if out.is_json:
+        out.data(found.to_json())
+        return
+    names = DatabaseNames()
+    top = Tree(f"{_count(found.count)} of {_count(found.total)} customers")
+    _grow(top, tree, (), lambda node, path: f"{_count(found.nodes[path]):>12}  {_text(node, names)}")
+    out.show(top)
+    out.say("For example: " + ", ".join(one.name for one in found.sample) if found.sample else "Nobody.")
+
+
+def _count(count: Any) -> str:
+    return f"{'' if count.is_exact else 'about '}{count.number:,}"
+
+
+def _text(node: Any, names: DatabaseNames) -> str:
+    if isinstance(node, Group):
+        kind = "all of" if node.combinator == "and" else "any of"
+        return f"not {kind}" if node.negated else kind
+    return write_leaf(node, names)
+
+
+def _grow(branch: Tree, group: Group, path: tuple[int, ...], label: Any) -> None:
+    for index, node in enumerate(group.rules):
+        below = branch.add(label(node, (*path, index)), highlight=False)
+        if isinstance(node, Group):
+            _grow(below, node, (*path, index), label)
+
+
+def explain_(out: Output, *, segment: str, customer: str, **_: Any) -> int:
+    """Say why a customer is, or is not, in a segment; exit code 0 when she is, 3 when she is not."""
+    row = named(segment)
+    who = Customer.found_in(Customer.objects.all(), customer)
+    is_in = row.members.filter(customer=who).exists()
+    pin = row.pins.filter(customer=who).first()
+    explained = None if row.is_static else explain(row.tree, who.pk, row.moment())
+    if out.is_json:
+        out.data(
+            {
+                "is_in": is_in,
+                "pin": {"is_in": pin.is_in, "reason": pin.reason} if pin else None,
+                "rule": explained.to_json() if explained else None,
+            }
+        )
+        return 0 if is_in else 3
+    out.say(f"{who.name} is {'' if is_in else 'not '}in {row.name}.")
+    if pin:
+        out.say(f"She is pinned {'in' if pin.is_in else 'out'}: {pin.reason}")
+    if explained:
+        names = DatabaseNames()
+        tree = Tree(_answer(explained, names))
+        _branch(tree, explained, names)
+        out.show(tree)
+    return 0 if is_in else 3
+
+
+def _branch(tree: Tree, explained: Explanation, names: DatabaseNames) -> None:
+    for part in explained.parts:
+        _branch(tree.add(_answer(part, names), highlight=False), part, names)
+
+
+def _answer(part: Explanation, names: DatabaseNames) -> str:
+    text = f"{'yes' if part.holds else 'no '}  {_text(part.node, names)}"
+    if isinstance(part.node, Group):
+        return text
+    text += f"  (is {part.actual!r})" if part.actual is not None else "  (missing)"
+    return text.replace("[", "\\[")
+
+
+def members(out: Output, *, segment: str, at: str | None, limit: int, **_: Any) -> None:
+    """List members, now or as of an instant."""
+    row = named(segment)
+    instant = None if at is None else _instant(at, row)
+    found: list[Member] = []
+    after = None
+    while True:
+        page = read_members(row, at=instant, after=after, limit=min(PAGE, limit - len(found)) if limit else PAGE)
+        found += page.items
+        if not page.has_more or (limit and len(found) >= limit):
+            break
+        after = page.items[-1].customer_id
+    data = {"total_count": page.total_count, "as_of": page.as_of, "items": MemberBody(found, many=True).data}
+    rows = ([one.customer_id, one.name, one.since, one.via] for one in found)
+    out.table(["Id", "Name", "Since", "Via"], rows, data, empty="It has no members.")
+    if not out.is_json and len(found) < page.total_count:
+        out.say(f"... and {page.total_count - len(found):,} more: --limit 0 lists all.")
+
+
+def _instant(text: str, segment: Segment) -> Any:
+    """Answer an instant; a day is its end, in the segment's time zone."""
+    try:
+        instant = parse_datetime(text)
+        if instant is None and (day := parse_date(text)) is not None:
+            instant = datetime.combine(day, time.max)
+    except ValueError:
+        instant = None
+    if instant is None:
+        raise BadInput.at("--at", msg="Write a date, or a date and a time, such as 2026-05-01 or 2026-05-01T12:00:00Z")
+    moment: Moment = segment.moment()
+    return instant if instant.tzinfo else instant.replace(tzinfo=moment.zone)

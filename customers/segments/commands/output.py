@@ -1,0 +1,56 @@
+"""Printing what a subcommand answers: a table, or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.utils import timezone
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+
+class Output:
+    """Where a subcommand prints. With `--json` there is one JSON document on standard output and nothing else."""
+
+    def __init__(self, stdout: Any, *, is_json: bool) -> None:
+        self.stdout = stdout
+        self.is_json = is_json
+
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[Any]], data: Any, *, empty: str) -> None:
+        """Print rows under headers, a sentence when there are none; or the data as JSON."""
+        if self.is_json:
+            self.data(data)
+            return
+        table = Table(*headers, box=None)
+        for row in rows:
+            table.add_row(*(shown(cell) for cell in row))
+        self.show(table) if table.row_count else self.say(empty)
+
+    def show(self, renderable: RenderableType) -> None:
+        """Print something for people."""
+        with (console := Console()).capture() as printed:
+            console.print(renderable)
+        self.stdout.write(printed.get().rstrip())
+
+    def say(self, sentence: str) -> None:
+        """Print a line."""
+        self.stdout.write(sentence)
+
+    def data(self, data: Any) -> None:
+        """Print JSON."""
+        self.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def shown(cell: Any) -> str:
+    """Answer how a table shows a value."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if hasattr(cell, "tzinfo"):
+        return f"{timezone.localtime(cell):%Y-%m-%d %H:%M:%S}"
+    return str(cell)
