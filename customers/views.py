@@ -1,13 +1,21 @@
 """REST: customers."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
+from django.db.models import QuerySet
+from django.utils import timezone
+from django_filters import FilterSet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.models import GUEST_ID, Customer
+from customers.models import GUEST_ID, Customer, Segment
+from customers.querysets import CustomerQuerySet
+from customers.segments.given import read_face, seen
+from customers.segments.periods import Moment
+from customers.segments.reading import InvalidRule
 from customers.serializers import CustomerBody, CustomerChange, NewCustomer
+from parlant_site.common.filters import TextFilter
 from parlant_site.common.pagination import PageQuery, page_of
 from parlant_site.common.personal import sight
 from parlant_site.common.schema import answers
@@ -16,11 +24,31 @@ from parlant_site.common.views import ContractViewSet
 from tags.models import Tag
 
 
+def _in_segment(rows: QuerySet[Any], key: str) -> QuerySet[Any]:
+    return cast(CustomerQuerySet, rows).in_segment(Segment.found_in(Segment.objects.all(), key))
+
+
+def _matching(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    try:
+        rule = seen(read_face("text", text))
+    except InvalidRule as invalid:
+        raise invalid.under("query", "q") from None
+    return cast(CustomerQuerySet, rows).matching(rule, Moment(timezone.now(), timezone.get_default_timezone()))
+
+
+class CustomerFilter(FilterSet):
+    """Which customers to list."""
+
+    segment = TextFilter(_in_segment, help_text="The id of a segment: its members")
+    q = TextFilter(_matching, help_text="A rule as text, such as: tag:VIP and metadata.mrr > 500")
+
+
 class CustomerViewSet(ContractViewSet):
     """Customers are anyone who interacts with an agent; `guest` stands for everybody who is not registered."""
 
     queryset = Customer.objects.prefetch_related("tag_links")
     serializer_class = CustomerBody
+    filterset_class = CustomerFilter
     needs: ClassVar[dict[str, str]] = {
         "list": "customers.view_customer",
         "retrieve": "customers.view_customer",
@@ -31,7 +59,7 @@ class CustomerViewSet(ContractViewSet):
 
     @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(CustomerBody, "Customer")))
     def list(self, request: Request) -> Response:
-        """List customers: the guest first, then by creation."""
+        """List customers: the guest first, then by creation; members of a segment, or whom a rule matches."""
         page = self.page(self.filter_queryset(self.get_queryset()), first=GUEST_ID)
         return Response(page.render(CustomerBody(page.rows, many=True).data))
 

@@ -21,6 +21,9 @@ from parlant_site.common.audit import Act, record
 from parlant_site.common.errors import BadInput, Refusal
 from parlant_site.common.json import JSONValue
 
+# What stands in the place of an id in the paths of the API.
+RESERVED_IDS = {"preview", "overlap", "backtest", "new"}
+
 
 class SegmentNameTaken(Refusal):
     """A segment of this name exists already."""
@@ -46,12 +49,14 @@ def make(
     """
     if is_static and rule is not None:
         raise BadInput.at("rule", msg="A list has no rule")
+    if id in RESERVED_IDS:
+        raise BadInput.at("id", msg="This word has a meaning of its own in addresses", input=id)
     segment = Segment(
         name=_name(name),
         description=description,
         kind=Kind.STATIC if is_static else Kind.DYNAMIC,
         rule=None if is_static else _rule(rule),
-        time_zone=_zone(time_zone),
+        time_zone=time_zone_named(time_zone),
     )
     if id is not None:
         segment.id = id
@@ -72,7 +77,12 @@ def amend(segment: Segment, **fields: Any) -> Segment:
     """
     current = Segment.lock(segment.pk)
     before = facts(current)
-    read: dict[str, Callable[[Any], Any]] = {"name": _name, "description": str, "rule": _rule, "time_zone": _zone}
+    read: dict[str, Callable[[Any], Any]] = {
+        "name": _name,
+        "description": str,
+        "rule": _rule,
+        "time_zone": time_zone_named,
+    }
     for field, value in fields.items():
         if field == "rule" and current.is_static:
             raise BadInput.at("rule", msg="A list has no rule")
@@ -152,7 +162,8 @@ def _rule(rule: Any) -> dict[str, JSONValue]:
     return to_json(check_rule(rule) if isinstance(rule, Group) else read_rule(rule))
 
 
-def _zone(name: Any) -> str:
+def time_zone_named(name: Any) -> str:
+    """Answer the name of a time zone, empty for that of the settings; BadInput for any other text."""
     try:
         return str(name) if not name or ZoneInfo(str(name)) else ""
     except (ZoneInfoNotFoundError, ValueError, OSError):

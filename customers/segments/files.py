@@ -156,9 +156,9 @@ def _read(text: str) -> list[dict[str, Any]]:
             raise BadInput.at("segments", str(number), msg="Write an object: name, rule...")
         _refuse_unknown(entry, number)
         try:
-            entries.append(SegmentEntry.read({**_with_faces(entry)}, where=""))
+            entries.append(SegmentEntry.read(_with_faces(entry), where=str(number)))
         except BadInput as bad:
-            raise bad.under("segments", str(number)) from None
+            raise bad.under("segments") from None
     return entries
 
 

@@ -108,6 +108,68 @@ class RuleToPreview(RuleGiven):
     samples = Whole(required=False, max_value=100, default=20)
 
 
+class NodeCount(serializers.Serializer[Any]):
+    """How many a node of a rule matches; the root's path is empty."""
+
+    path = serializers.ListField(child=serializers.IntegerField())
+    count = serializers.IntegerField()
+    exact = serializers.BooleanField()
+
+
+class Person(serializers.Serializer[Any]):
+    """A customer, in short."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class PreviewBody(serializers.Serializer[Any]):
+    """What a rule comes to."""
+
+    rule = serializers.JSONField()
+    text = serializers.CharField()
+    sentence = serializers.CharField()
+    count = serializers.IntegerField()
+    exact = serializers.BooleanField(help_text="False: estimated from a sample")
+    total = serializers.JSONField(help_text="{count, exact}: how many customers there are")
+    nodes = NodeCount(many=True)
+    sample = Person(many=True)
+    as_of = Instant()
+    took_ms = serializers.IntegerField()
+
+
+class ExplanationBody(serializers.Serializer[Any]):
+    """Why a customer is in a segment, or not."""
+
+    segment_id = serializers.CharField()
+    customer_id = serializers.CharField()
+    is_in = serializers.BooleanField()
+    pin = serializers.JSONField(allow_null=True, help_text="{is_in, reason}")
+    rule = serializers.JSONField(
+        allow_null=True, help_text="The tree: holds, and of leaves actual, type, distance {kind, by}, decides"
+    )
+
+
+class NearMissBody(serializers.Serializer[Any]):
+    """Who is kept out by one leaf alone."""
+
+    path = serializers.ListField(child=serializers.IntegerField())
+    field = serializers.CharField()
+    operator = serializers.CharField()
+    value = serializers.JSONField(allow_null=True)
+    count = serializers.IntegerField()
+    exact = serializers.BooleanField()
+    sample = Person(many=True)
+
+
+class OverlapBody(serializers.Serializer[Any]):
+    """A combination of segments: who is in all of them, and who of these is in none of the others."""
+
+    segments = serializers.ListField(child=serializers.CharField())
+    members = serializers.IntegerField()
+    only = serializers.IntegerField()
+
+
 class RuleToTest(RuleGiven):
     """A rule, and over how many of the last days to look."""
 
@@ -234,4 +296,4 @@ class CustomerQuery(Query):
 class OverlapQuery(Query):
     """Which segments to lay over each other."""
 
-    ids = Text(min_length=1, help_text="The ids of 2 to 4 segments, with commas between")
+    ids = Text(min_length=1, help_text="The ids of 1 to 4 segments, with commas between")

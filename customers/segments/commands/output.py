@@ -23,14 +23,16 @@ class Output:
         if self.is_json:
             self.data(data)
             return
-        table = Table(*headers, box=None)
+        table = Table(box=None)
+        for header in headers:
+            table.add_column(header, overflow="fold")
         for row in rows:
             table.add_row(*(shown(cell) for cell in row))
         self.show(table) if table.row_count else self.say(empty)
 
     def show(self, renderable: RenderableType) -> None:
         """Print something for people."""
-        with (console := Console()).capture() as printed:
+        with (console := Console(width=_width(self.stdout))).capture() as printed:
             console.print(renderable)
         self.stdout.write(printed.get().rstrip())
 
@@ -54,3 +56,8 @@ def shown(cell: Any) -> str:
     if hasattr(cell, "tzinfo"):
         return f"{timezone.localtime(cell):%Y-%m-%d %H:%M:%S}"
     return str(cell)
+
+
+def _width(stdout: Any) -> int | None:
+    """Answer None for the width of the terminal; into a file or a pipe lines are long, so that they can be searched."""
+    return None if getattr(stdout, "isatty", lambda: False)() else 240

@@ -1,0 +1,103 @@
+"""REST: what rules come to, and why customers are in segments or not."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.models import Customer
+from customers.segments.counting import preview
+from customers.segments.editing import time_zone_named
+from customers.segments.explaining import explain
+from customers.segments.faces import DatabaseNames, write_sentence, write_text
+from customers.segments.given import given_rule, placed
+from customers.segments.models import Segment
+from customers.segments.near import near_misses
+from customers.segments.overlapping import overlap
+from customers.segments.periods import Moment
+from customers.segments.rules import to_json
+from customers.segments.serializers import (
+    CustomerQuery,
+    ExplanationBody,
+    NearMissBody,
+    OverlapBody,
+    OverlapQuery,
+    PreviewBody,
+    RuleToPreview,
+)
+from parlant_site.common.errors import BadInput
+from parlant_site.common.schema import answers
+from parlant_site.common.views import ContractViewSet
+
+
+class RuleViewSet(ContractViewSet):
+    """What rules say of customers."""
+
+    queryset = Segment.objects.all()
+    filter_backends = ()
+    needs: ClassVar[dict[str, str]] = {
+        "preview": "customers.view_segment",
+        "overlap": "customers.view_segment",
+        "explain": "customers.view_segment",
+        "near_misses": "customers.view_segment",
+    }
+
+    def segment(self) -> Segment:
+        """Answer the segment of the path; NotFound."""
+        found: Segment = self.find(Segment.objects.all(), self.kwargs["id"])
+        return found
+
+    @extend_schema(request=RuleToPreview, responses=answers(200, PreviewBody))
+    def preview(self, request: Request) -> Response:
+        """Count whom a rule matches, in all and node by node, and show the newest of them; nothing is kept.
+
+        Counts are exact within 400 ms, or estimates that say so. The answer has the rule in its three faces.
+        """
+        given = self.body(RuleToPreview)
+        rule = given_rule(given)
+        if rule is None:
+            raise BadInput.at("body", "rule", msg="Give a `rule`, a `text` or a `sentence`", type="missing")
+        with placed("body"):
+            zone = ZoneInfo(time_zone_named(given.get("time_zone", "")) or settings.TIME_ZONE)
+        names = DatabaseNames()
+        faces = {"rule": to_json(rule), "text": write_text(rule, names), "sentence": write_sentence(rule, names)}
+        return Response({**faces, **preview(rule, Moment(timezone.now(), zone), samples=given["samples"]).to_json()})
+
+    @extend_schema(parameters=[CustomerQuery], responses=answers(200, ExplanationBody, refusals=(404,)))
+    def explain(self, request: Request, id: str) -> Response:
+        """Say why a customer is in a segment, or not: the rule as a tree, with yes or no, value and distance.
+
+        `is_in` is the membership; `holds` of the rule is what the rule says now, which a pin may overrule.
+        """
+        segment, key = self.segment(), self.query(CustomerQuery)["customer_id"]
+        customer = self.find(Customer.objects.all(), key)
+        pin = segment.pins.filter(customer=customer).first()
+        shown: dict[str, Any] = {
+            "segment_id": segment.pk,
+            "customer_id": customer.pk,
+            "is_in": segment.members.filter(customer=customer).exists(),
+            "pin": pin and {"is_in": pin.is_in, "reason": pin.reason},
+            "rule": None if segment.is_static else explain(segment.tree, customer.pk, segment.moment()).to_json(),
+        }
+        return Response(shown)
+
+    @extend_schema(responses=answers(200, NearMissBody(many=True), refusals=(404,)))
+    def near_misses(self, request: Request, id: str) -> Response:
+        """Count, leaf by leaf, the customers who are kept out by this leaf alone, and show some of them."""
+        segment = self.segment()
+        missed = [] if segment.is_static else near_misses(segment.tree, segment.moment())
+        return Response([miss.to_json() for miss in missed])
+
+    @extend_schema(parameters=[OverlapQuery], responses=answers(200, OverlapBody(many=True), refusals=(404,)))
+    def overlap(self, request: Request) -> Response:
+        """Count the members that segments have in common: every combination of 1 to 4 of them."""
+        keys = self.query(OverlapQuery)["ids"].split(",")
+        segments = [self.find(Segment.objects.all(), key) for key in keys[:5]]
+        with placed("query"):
+            return Response([one.to_json() for one in overlap(segments)])

@@ -1,0 +1,95 @@
+"""REST: previews, explanations, near misses, overlaps, and customers by segment or rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from customers.models import Customer
+from customers.segments import pinning
+from customers.segments.worker import settle_all
+from tests.api.shapes import invalid, refused, shown
+from tests.segments.membership import made, rule
+
+PRO = rule("metadata.plan", "=", "pro")
+
+
+@pytest.fixture
+def people(database: None) -> None:
+    """Four customers with plans and what they pay."""
+    for name, metadata in {
+        "ada": {"plan": "pro", "mrr": "900"},
+        "ben": {"plan": "free", "mrr": "700"},
+        "cleo": {"plan": "pro", "mrr": "100"},
+        "dan": {},
+    }.items():
+        Customer.register(name=name.title(), id=name, metadata=metadata)
+    settle_all()
+
+
+def test_a_preview_counts_in_all_and_node_by_node_and_keeps_nothing(http: httpx.Client, people: None) -> None:
+    body = {"text": "metadata.plan = pro and metadata.mrr > 500"}
+    found = shown(http.post("/segments/preview", json=body))
+    assert (found["count"], found["exact"], found["total"]) == (1, True, {"count": 5, "exact": True})
+    counts = {tuple(node["path"]): node["count"] for node in found["nodes"]}
+    assert counts == {(): 1, (0,): 2, (1,): 2}
+    assert found["sample"] == [{"id": "ada", "name": "Ada"}]
+    assert found["text"] == body["text"]
+    for face in ("rule", "sentence"):
+        assert shown(http.post("/segments/preview", json={face: found[face]}))["count"] == 1
+    assert shown(http.get("/segments")) == []
+    invalid(http.post("/segments/preview", json={}), ["body", "rule"])
+    invalid(http.post("/segments/preview", json={"text": "mrr >"}), ["body", "text", 0, 3])
+    invalid(http.post("/segments/preview", json={**body, "time_zone": "Mars"}), ["body", "time_zone"])
+
+
+def test_an_explanation_says_what_decides_and_how_far_off_it_is(http: httpx.Client, people: None) -> None:
+    both = {"combinator": "and", "rules": [*PRO["rules"], *rule("metadata.mrr", ">", 500)["rules"]]}
+    segment = made("Big", both)
+    why = shown(http.get(f"/segments/{segment.pk}/explain", params={"customer_id": "cleo"}))
+    assert (why["is_in"], why["pin"], why["rule"]["holds"]) == (False, None, False)
+    plan, mrr = why["rule"]["rules"]
+    assert (plan["holds"], plan["decides"]) == (True, False)
+    assert (mrr["holds"], mrr["actual"], mrr["type"], mrr["decides"]) == (False, "100", "number", True)
+    assert mrr["distance"] == {"kind": "number", "by": 400}
+    pinning.pin(segment, "cleo", is_in=True, reason="Asked nicely")
+    why = shown(http.get(f"/segments/{segment.pk}/explain", params={"customer_id": "cleo"}))
+    assert (why["is_in"], why["pin"]) == (True, {"is_in": True, "reason": "Asked nicely"})
+    refused(http.get(f"/segments/{segment.pk}/explain", params={"customer_id": "nobody"}), 404, "nobody")
+    invalid(http.get(f"/segments/{segment.pk}/explain"), ["query", "customer_id"])
+    first, second = shown(http.get(f"/segments/{segment.pk}/near_misses"))
+    assert [one["id"] for one in first["sample"]] == ["ben"]
+    assert [one["id"] for one in second["sample"]] == ["cleo"]
+
+
+def test_overlaps_are_counted_for_every_combination(http: httpx.Client, people: None) -> None:
+    pro, rich = made("Pro", PRO), made("Rich", rule("metadata.mrr", ">", 500))
+    found = shown(http.get("/segments/overlap", params={"ids": f"{pro.pk},{rich.pk}"}))
+    assert [(one["segments"], one["members"], one["only"]) for one in found] == [
+        ([pro.pk], 2, 1),
+        ([rich.pk], 2, 1),
+        ([pro.pk, rich.pk], 1, 1),
+    ]
+    refused(http.get("/segments/overlap", params={"ids": f"{pro.pk},none"}), 404, "none")
+    invalid(http.get("/segments/overlap", params={"ids": f"{pro.pk},{pro.pk}"}), ["query", "segments"])
+
+
+def test_customers_are_listed_by_segment_and_by_rule(http: httpx.Client, people: None) -> None:
+    segment = made("Pro", PRO)
+
+    def ids(**params: Any) -> list[str]:
+        return [one["id"] for one in shown(http.get("/customers", params=params))]
+
+    assert ids(segment=segment.pk) == ["ada", "cleo"]
+    assert ids(q="metadata.mrr > 500") == ["ada", "ben"]
+    assert ids(segment=segment.pk, q="metadata.mrr > 500") == ["ada"]
+    page = shown(http.get("/customers", params={"q": "metadata.plan exists", "limit": 2}))
+    assert (len(page["items"]), page["total_count"], page["has_more"]) == (2, 3, True)
+    refused(http.get("/customers", params={"segment": "none"}), 404, "none")
+    invalid(http.get("/customers", params={"q": "mrr >"}), ["query", "q", 0, 3])
+
+
+def test_an_id_that_the_paths_need_is_refused(http: httpx.Client, people: None) -> None:
+    invalid(http.post("/segments", json={"name": "x", "rule": PRO, "id": "preview"}), ["body", "id"])
