@@ -123,6 +123,17 @@ async def gather(url: str, waiters: Iterable[Waiter], *, each_second: float = 10
     return connected
 
 
+async def at_once(url: str, waiters: Iterable[Waiter]) -> list[Waiter]:
+    """Connect the waiters all together, as after a restart."""
+    where = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    connected = list(waiters)
+    await asyncio.gather(
+        *(loop.create_connection(lambda one=one: one, where.hostname, where.port) for one in connected)
+    )
+    return connected
+
+
 async def settled(pid: int, *, limit: float = 60, share: float = 0.08) -> None:
     """Wait until the server does next to nothing: then everybody waits."""
     deadline = time.monotonic() + limit

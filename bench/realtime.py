@@ -27,6 +27,7 @@ from bench.crowd import (  # noqa: E402
     Caller,
     Kind,
     Waiter,
+    at_once,
     cpu_share,
     gather,
     percentile,
@@ -119,13 +120,13 @@ async def _when(answer: asyncio.Future[Any]) -> float:
 
 
 async def memory(url: str, pid: int, kind: Kind, count: int) -> None:
-    """What one more waiter costs, when they come one after the other."""
+    """What one more waiter costs in resident memory, when all come at once to a server that has had some before."""
     caller = await Caller(url).open()
     sessions = await caller.new_sessions(count)
     warm = await gather(url, [Waiter(kind, session) for session in sessions[:100]], each_second=200)
     await settled(pid)
     before, threads_before = resident_kib(pid), threads(pid)
-    waiters = await gather(url, [Waiter(kind, one) for one in sessions * 3], each_second=200)
+    waiters = await at_once(url, [Waiter(kind, one) for one in sessions])
     await settled(pid)
     each = (resident_kib(pid) - before) / len(waiters)
     more = threads(pid) - threads_before

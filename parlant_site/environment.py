@@ -116,6 +116,13 @@ class Environment(BaseSettings):
         description="Seconds between looks at the database for events of other processes whose wake-up was lost, "
         "0.05 to 30.",
     )
+    heartbeat_seconds: float = Field(
+        45.0,
+        ge=0.1,
+        le=3600,
+        description="After how many quiet seconds a stream or WebSocket gets a sign of life, 0.1 to 3600; less than "
+        "the idle time after which a proxy closes it, mostly 60.",
+    )
     drop_wakeups: float = Field(
         0.0,
         ge=0,

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 import orjson
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 
 from parlant_site.common.errors import NotFound
 from parlant_site.common.json import JSONValue, UnusableJSON, parse
@@ -32,7 +33,6 @@ TOO_MANY = 4429
 CLOSE_CODES = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 404: UNKNOWN, 422: UNUSABLE, 429: TOO_MANY}
 LONGEST_REASON = 120  # bytes; the protocol allows 123
 
-HEARTBEAT_SECONDS = 45
 HEARTBEAT = dumps({"type": "heartbeat"})
 # How long a client may leave its buffer full (see serving/: the server stops sending at 64 KiB) before it is given up.
 PATIENCE_SECONDS = 10
@@ -140,7 +140,9 @@ class FollowSession(Pushing):
         if not answer.is_fine:
             raise Refused.by(answer)
         with feed.watch(self.scope["url_route"]["kwargs"]["session_id"]) as subscription:
-            async for step in follow(subscription, offset=offset, quiet=HEARTBEAT_SECONDS, changes=True):
+            async for step in follow(
+                subscription, offset=offset, quiet=settings.PARLANT_HEARTBEAT_SECONDS, changes=True
+            ):
                 for line in (*step.changed, *step.lines):
                     yield line.body
                 if not step.changed and not step.lines:
@@ -186,7 +188,7 @@ class FollowAllSessions(Pushing):
             yield dumps({"type": "ready"})
             while not changes.is_over:
                 try:
-                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    async with asyncio.timeout(settings.PARLANT_HEARTBEAT_SECONDS):
                         changed = frozenset(await changes.next())
                 except TimeoutError:
                     await self._check()  # the right to see may have been taken away meanwhile

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 
+from django.conf import settings
 from rest_framework.response import Response
 
 from parlant_site.common.error_answers import answer_error
@@ -29,7 +30,6 @@ from sessions_app.moderation import Verdict, moderate
 LONGEST = 58
 TIMED_OUT = dumps({"detail": "Request timed out"})
 # A comment keeps proxies from closing a quiet stream.
-QUIET_SECONDS = 45
 QUIET = b": nothing new\n\n"
 # Some clients lose events that reach them in one piece.
 BETWEEN_FRAMES = 0.003
@@ -213,7 +213,7 @@ async def _frames(subscription: feed.Subscription, waiting: Waiting) -> AsyncIte
         offset=waiting.offset,
         wanted=waiting.wanted,
         seconds=waiting.seconds,
-        quiet=QUIET_SECONDS,
+        quiet=settings.PARLANT_HEARTBEAT_SECONDS,
     ):
         if not step.lines:
             yield QUIET

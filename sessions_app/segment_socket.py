@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.conf import settings
+
 from parlant_site.common.errors import NotFound
 from parlant_site.common.lanes import on_lane
 from parlant_site.common.rendering import dumps
-from sessions_app.consumers import HEARTBEAT, HEARTBEAT_SECONDS, UNUSABLE, Pushing, Refused
+from sessions_app.consumers import HEARTBEAT, UNUSABLE, Pushing, Refused
 from sessions_app.segment_states import Moved, State, States, Watch, chosen, read_moves
 
 AT_ONCE = 500  # events per reading, and customers per frame
@@ -25,7 +27,7 @@ class FollowSegments(Pushing):
         # Up to which offset the client was told; a segment that is made meanwhile is told from its first event on.
         self.told: dict[str, int] = {}
         known: States | None = None
-        async for states in Watch.here().follow(quiet=HEARTBEAT_SECONDS):
+        async for states in Watch.here().follow(quiet=settings.PARLANT_HEARTBEAT_SECONDS):
             if states is None:
                 await self._check()  # the right to see may have been taken away meanwhile
                 yield HEARTBEAT

@@ -59,6 +59,13 @@ class Lanes:
     def __init__(self, count: int, *, name: str) -> None:
         self._lanes = [Lane(f"{name}-{number}") for number in range(count)]
 
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def calls(self) -> int:
+        """Answer how many calls are queued or running."""
+        return sum(lane.calls for lane in self._lanes)
+
     def least_loaded(self) -> Lane:
         """Answer the lane with the fewest calls, and of those the one with the fewest riders."""
         return min(self._lanes, key=lambda lane: (lane.calls, lane.riders))

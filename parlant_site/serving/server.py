@@ -17,6 +17,7 @@ from twisted.internet import reactor as twisted_reactor
 from twisted.internet.defer import Deferred
 
 from parlant_site.common import lifecycle
+from parlant_site.serving.connections import Door, Inbox
 from parlant_site.serving.requests import Connections
 from parlant_site.serving.sockets import CLOSE_SECONDS, PING_SECONDS, Socket, until_read
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # Daphne's own 50 makes a thousand clients that connect at once wait for seconds.
 BACKLOG = 4096
+# How often it is looked for sockets that were quiet for long.
+LOOK_SECONDS = 10
 # What a SIGTERM grants: to the requests that are being answered, and then, whatever happens, to the process.
 GRACE = 3.0
 LAST_MOMENT = 4.7
@@ -52,6 +55,7 @@ class Server(DaphneServer):
         self.roles = roles
         self.ready = ready
         self.ports: list[Any] = []
+        self.requests = 0
         self.failure: BaseException | None = None
 
     def _begin(self) -> None:
@@ -67,7 +71,10 @@ class Server(DaphneServer):
             for bound in self.sockets:
                 bound.listen(BACKLOG)
                 bound.setblocking(False)
-                self.ports.append(reactor.adoptStreamPort(bound.fileno(), bound.family, connections))
+                door = Door._fromListeningDescriptor(reactor, bound.fileno(), bound.family, connections)
+                door.requests = lambda: self.requests
+                door.startListening()
+                self.ports.append(door)
                 bound.close()
             _calm_the_garbage_collector()
             self.ready()
@@ -80,20 +87,43 @@ class Server(DaphneServer):
         await super().handle_reply(protocol, message)
         await until_read(protocol)
 
-    # Reaping: the parent looks once a second for applications that are done; under load they pile up until then.
+    # Reaping: the parent looks once a second at all applications for those that are done; under load they pile up.
 
     def create_application(self, protocol: Any, scope: Any) -> Any:
         """Start the application for a connection; answer its queue of messages."""
-        queue = super().create_application(protocol, scope)
-        if details := self.connections.get(protocol):
-            details["application_instance"].add_done_callback(partial(self._reap, protocol))
-        return queue
+        details = self.connections.get(protocol)
+        if details is None:
+            return None
+        self.requests += 1
+        inbox = Inbox()
+        scope.setdefault("asgi", {"version": "3.0"})
+        application = self.application(scope, inbox.get, partial(self.handle_reply, protocol))
+        details["application_instance"] = asyncio.ensure_future(application)
+        details["application_instance"].add_done_callback(partial(self._reap, protocol))
+        return inbox
 
     def protocol_disconnected(self, protocol: Any) -> None:
         """Note that a connection is gone; forget it when its application is gone too."""
         if protocol in self.connections:
             super().protocol_disconnected(protocol)
             self._forget_if_over(protocol)
+            if protocol in self.connections:
+                reactor.callLater(self.application_close_timeout, self._cut_off, protocol)
+
+    def _cut_off(self, protocol: Any) -> None:
+        application = self.connections.get(protocol, {}).get("application_instance")
+        if application and not application.done():
+            logger.warning("%r goes on although its client has long been gone: it is cut off", protocol)
+            application.cancel()
+
+    def application_checker(self) -> None:
+        """Do nothing: whatever ends says so itself."""
+
+    def timeout_checker(self) -> None:
+        """Ping the sockets that were quiet for long; looking at thousands every other second costs half a percent."""
+        for protocol in list(self.connections):
+            protocol.check_timeouts()
+        reactor.callLater(LOOK_SECONDS, self.timeout_checker)
 
     def _reap(self, protocol: Any, application: "asyncio.Future[None]") -> None:
         details = self.connections.get(protocol)

@@ -1,6 +1,7 @@
 """WebSockets at the wire: closed with any code and with a reason, and no faster than the client reads."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ from daphne.ws_protocol import WebSocketProtocol
 
 # How long a client may take to confirm that the socket is closed.
 CLOSE_SECONDS = 5
-# How often a socket over which nothing comes is asked whether somebody is there: within the minute of most proxies.
+# After how long without a frame in either direction a socket is pinged; heartbeats mostly come before.
 PING_SECONDS = 50
 # How often it is looked whether a client that reads slowly has read on.
 LOOK_SECONDS = 0.02
@@ -41,6 +42,7 @@ class Socket(WebSocketProtocol):
 
     def handle_reply(self, message: Mapping[str, Any]) -> None:
         """Do what the application says."""
+        self.last_ping = time.time()  # a heartbeat is a ping, too
         if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=(message.get("reason") or "").encode())
         else:

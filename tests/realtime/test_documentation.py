@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from django.conf import settings
+
 from sessions_app import consumers
 from tests.processes import ROOT
 from tests.realtime.sockets import SCHEMA, definition
@@ -30,5 +32,5 @@ def test_every_code_is_documented() -> None:
 
 
 def test_the_figures_are_those_of_the_code() -> None:
-    assert f"after {consumers.HEARTBEAT_SECONDS} quiet seconds" in TEXT
+    assert f"after {settings.PARLANT_HEARTBEAT_SECONDS:.0f} quiet seconds" in TEXT
     assert f"for {consumers.PATIENCE_SECONDS} seconds" in TEXT
