@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from customers.models import Customer, Segment
 from customers.segments import past
+from customers.segments.catalogue import keep_current
 from customers.segments.faces import DatabaseNames, write_text
 from customers.segments.history import MembershipEvent
+from customers.segments.worker import settle_all
 from parlant_site.common.audit import AuditEntry
 from tags.models import Tag
 from tests.admin.pages import text_of
@@ -28,11 +30,13 @@ LIST = "/admin/customers/segment/"
 def people(db: None) -> dict[str, Customer]:
     """Some customers: Ada pays 900 and is a VIP, Bea pays 100, Cid nothing."""
     vip = Tag.objects.create(name="VIP")
-    return {
+    found = {
         "ada": Customer.register(id="ada", name="Ada", metadata={"mrr": "900", "plan": "pro"}, tags=[vip]),
         "bea": Customer.register(id="bea", name="Bea", metadata={"mrr": "100", "plan": "free"}, tags=[]),
         "cid": Customer.register(id="cid", name="Cid", metadata={}, tags=[]),
     }
+    keep_current()
+    return found
 
 
 def page_of(segment: Segment, name: str = "change") -> str:
@@ -285,9 +289,11 @@ def test_a_segment_is_deleted_unless_another_names_it(browser: Client, people: A
 def test_each_page_asks_for_its_permission(browser_of: Callable[..., Client], people: Any) -> None:
     segment = made("VIP", rule("tag:VIP"))
     viewer = browser_of("customers.view_segment")
-    for page in ("change", "rule", "history"):
+    for page in ("change", "rule", "history", "explain", "near", "pins", "runs"):
         assert viewer.get(page_of(segment, page)).status_code == 200
         assert "Ada" not in text_of(viewer.get(page_of(segment, page)).content), "customers are another permission"
+    for page in ("change", "rule", "explain", "pins", "runs"):
+        assert viewer.post(page_of(segment, page), {"do": "refresh"}).status_code == 403
     for url in (page_of(segment, "edit"), f"{LIST}add/", page_of(segment, "delete")):
         assert viewer.get(url).status_code == 403
         assert viewer.post(url, {"do": "save", "name": "X"}).status_code == 403
@@ -319,3 +325,110 @@ def test_a_rule_about_personal_keys_is_refused_to_those_who_may_not_see_them(
     assert editor.look.found.count.number == 4, "they are not counted either"
     editor.press("save", name="Spying")
     assert not Segment.objects.exists()
+
+
+def test_why_somebody_is_not_in_is_said_row_by_row(browser: Client, people: Any) -> None:
+    segment = made("Great", rule("tag:VIP and metadata.mrr > 5000 and seen exists"))
+    shown = text_of(browser.get(page_of(segment, "explain") + "?customer=ada").content)
+    assert "She is not in Great" in shown
+    assert '✓ yes: tags include any of "VIP" hers: VIP' in shown
+    assert "✗ no: metadata.mrr is more than 5000 hers: 900 4,100 too little" in shown
+    assert "✗ no: last seen is known hers: nothing has no value" in shown
+    easy = made("Easy", rule("metadata.mrr > 950 and tag:VIP"))
+    assert "50 too little this alone would do" in text_of(
+        browser.get(page_of(easy, "explain") + "?customer=ada").content
+    )
+
+
+def test_a_customer_is_found_by_name_to_be_explained(browser: Client, people: Any) -> None:
+    segment = made("VIP", rule("tag:VIP"))
+    Customer.register(id="ada2", name="Ada Two", metadata={}, tags=[])
+    assert "She is in VIP" in text_of(browser.get(page_of(segment, "explain") + "?q=ada").content), "by id"
+    found = text_of(browser.get(page_of(segment, "explain") + "?q=a").content)
+    assert "Ada Two ada2" in found
+    assert "Bea bea" in found
+    assert "Nobody has this name" in text_of(browser.get(page_of(segment, "explain") + "?q=zz").content)
+
+
+def test_personal_values_are_masked_in_explanations(
+    browser_of: Callable[..., Client], people: Any, settings: Any
+) -> None:
+    segment = made("Pro", rule("metadata.plan = pro"))
+    settings.PARLANT_PII_KEYS = ("plan",)
+    blind = browser_of("customers.view_segment", "customers.view_customer")
+    shown = text_of(blind.get(page_of(segment, "explain") + "?customer=bea").content)
+    assert "metadata.plan •••" in shown
+    assert "free" not in shown
+    assert "pro" not in text_of(blind.get(page_of(segment, "near")).content).split("Near misses")[-1]
+
+
+def test_pins_are_set_with_a_reason_and_taken_out(browser: Client, people: Any) -> None:
+    segment = made("VIP", rule("tag:VIP"))
+    page = page_of(segment, "explain")
+    assert "Say why" in text_of(browser.post(page, {"customer": "cid", "do": "in"}, follow=True).content)
+    shown = text_of(browser.post(page, {"customer": "cid", "do": "in", "reason": "A friend"}, follow=True).content)
+    assert "She is in VIP" in shown
+    assert "Pinned in, whatever the rule says: A friend · mara" in shown
+    assert "Cid In A friend mara" in text_of(browser.get(page_of(segment, "pins")).content)
+    assert "Pin" in text_of(browser.get(page_of(segment)).content)
+    browser.post(page_of(segment, "pins"), {"customer": "cid", "do": "unpin", "back": "list"})
+    assert not segment.members.filter(customer_id="cid").exists()
+    said = browser.post(page_of(segment, "pins"), {"customer": "no\0body", "do": "out", "reason": "x"}, follow=True)
+    assert "was not found" in text_of(said.content)
+
+
+def test_a_list_is_added_to_and_taken_from(browser: Client, people: Any) -> None:
+    segment = made("Fair", None)
+    assert "2 were added" in text_of(
+        browser.post(page_of(segment), {"do": "add", "written": "ada\r\nbea\n\n"}, follow=True).content
+    )
+    assert "was not found" in text_of(
+        browser.post(page_of(segment), {"do": "add", "written": "cid\nzz"}, follow=True).content
+    )
+    browser.post(page_of(segment), {"do": "off", "ids": ["ada"]})
+    assert set(segment.members.values_list("customer_id", flat=True)) == {"bea"}
+    assert browser.get(page_of(segment, "rule")).status_code == 200
+    assert "Somebody put her on this list" in text_of(
+        browser.get(page_of(segment, "explain") + "?customer=bea").content
+    )
+
+
+def test_near_misses_name_the_row_and_the_customers(browser: Client, people: Any) -> None:
+    segment = made("Great", rule("metadata.plan exists and metadata.mrr > 500"))
+    shown = text_of(browser.get(page_of(segment, "near")).content)
+    assert "metadata.mrr is more than 500 1 Bea" in shown
+
+
+def test_segments_are_compared(browser: Client, people: Any) -> None:
+    paying, vip = made("Paying", rule("metadata.mrr > 0")), made("VIP", rule("tag:VIP"))
+    shown = text_of(browser.get(f"{LIST}overlap/?segment={paying.pk}&segment={vip.pk}").content)
+    assert "Paying VIP 1 100 % 1" in shown
+    assert "Paying 2 – 1" in shown
+    many = "&".join(f"segment={made(f'S{n}', rule('everybody')).pk}" for n in range(5))
+    assert "Choose 4 segments at most" in text_of(browser.get(f"{LIST}overlap/?{many}").content)
+
+
+def test_runs_are_queued_and_shown(browser: Client, people: Any) -> None:
+    segment = made("VIP", rule("tag:VIP"))
+    shown = text_of(browser.post(page_of(segment, "runs"), {"do": "reconcile"}, follow=True).content)
+    assert "Queued found by the nightly check · version 1" in shown
+    assert "Waits to be counted" in text_of(browser.get(LIST).content)
+    settle_all()
+    part = browser.get(page_of(segment, "runs") + "?part=1").content.decode()
+    assert 'data-final="1"' in part
+    assert "Done found by the nightly check · version 1 4 +0 −0 0 mara" in text_of(part)
+
+
+def test_a_tag_is_published_and_given_up(browser: Client, people: Any) -> None:
+    segment = made("Paying", rule("metadata.mrr > 0"))
+    browser.post(page_of(segment, "rule"), {"do": "publish", "name": "Pays"})
+    settle_all()
+    assert Customer.objects.filter(tag_links__tag__name="Pays").count() == 2
+    assert "bear the tag Pays" in text_of(browser.get(page_of(segment, "rule")).content).replace("  ", " ")
+    assert "Tag: Pays" in text_of(browser.get(LIST).content)
+    browser.post(page_of(segment, "rule"), {"do": "unpublish"})
+    assert not Customer.objects.filter(tag_links__tag__name="Pays").exists()
+    refused = browser.post(page_of(segment, "rule"), {"do": "publish", "tag": Tag.objects.get(name="VIP").pk})
+    assert refused.status_code == 302
+    segment.refresh_from_db()
+    assert segment.published_tag is None, "customers bear VIP already"

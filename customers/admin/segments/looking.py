@@ -16,6 +16,7 @@ from customers.segments.counting import Count, Preview, preview
 from customers.segments.faces import DatabaseNames, write_sentence
 from customers.segments.given import seen
 from customers.segments.limits import TookTooLong, time_limited
+from customers.segments.linting import lint
 from customers.segments.membership import those_entering, those_leaving
 from customers.segments.operators import Shape
 from customers.segments.reading import InvalidRule, read_rule
@@ -80,7 +81,7 @@ def look_at(draft: DraftGroup, segment: Segment) -> Look:
         look.too_long = True
         return look
     look.counts = {paths[path]: count for path, count in look.found.nodes.items() if path in paths}
-    look.lint = _odd(draft, look)
+    look.lint = _odd(draft, look, rule, segment, paths)
     if look.rule is not None and not segment._state.adding:
         look.changes = changes_of(segment, look.rule)
     return look
@@ -175,22 +176,26 @@ def _without(draft: DraftGroup, problems: dict[Path, list[str]]) -> tuple[JSONVa
     return whole, paths
 
 
-def _odd(draft: DraftGroup, look: Look) -> list[str]:
-    """Answer what is probably not meant."""
+def _odd(draft: DraftGroup, look: Look, rule: Group, segment: Segment, paths: dict[Path, Path]) -> list[str]:
+    """Answer what is probably not meant: the hints about the rule, and what its numbers tell."""
+    hints = {paths.get(hint.path, ()): hint.message for hint in reversed(lint(rule, segment.moment()))}
+    said = [_at_row(path, message) for path, message in sorted(hints.items())]
     found = look.found
     if found is None or not found.total.number or not found.count.is_exact:
-        return []
-    said = []
+        return said
     for path, node in walk(draft):
         count = look.counts.get(path)
-        if isinstance(node, DraftLeaf) and count is not None and count.is_exact:
-            place = ".".join(str(step + 1) for step in path)
-            if count.number == 0:
-                said.append(_("Row %s matches nobody.") % place)
-            elif count.number == found.total.number:
-                said.append(_("Row %s matches everybody: it narrows nothing.") % place)
-        elif isinstance(node, DraftGroup) and path and not node.nodes:
-            said.append(_("A group is empty."))
+        if path in hints or not isinstance(node, DraftLeaf) or count is None or not count.is_exact:
+            continue
+        if count.number == 0:
+            said.append(_at_row(path, _("It matches nobody.")))
+        elif count.number == found.total.number:
+            said.append(_at_row(path, _("It matches everybody, and narrows nothing.")))
     if found.count.number == 0 and draft.nodes and not look.problems and not said:
         said.append(_("Each row matches somebody, but nobody matches all of this."))
     return said
+
+
+def _at_row(path: Path, message: str) -> str:
+    place = ".".join(str(step + 1) for step in path)
+    return _("Row %(place)s: %(message)s") % {"place": place, "message": message} if path else message

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -13,20 +14,24 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from customers.admin.segments.explaining import said
 from customers.admin.segments.figures import cause_label
 from customers.models import Customer, Segment, SegmentMember
 from customers.querysets import CustomerQuerySet
 from customers.searching import few_or_many
+from customers.segments.listing import add, take_off
 from customers.segments.models import Via
 from customers.segments.past import members_as_of
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Listing
 from parlant_site.common.console.markup import NOTHING, ago, badge, named, page_of
 from parlant_site.common.console.pages import NEWEST, OLDEST
+from parlant_site.common.errors import Refusal
 
 PAGE = 50
+MOST_WRITTEN = 10_000
 VIAS = {Via.RULE: gettext_lazy("Rule"), Via.PIN: gettext_lazy("Pin"), Via.LIST: gettext_lazy("List")}
 ORDERS = (
     NEWEST,
@@ -39,12 +44,30 @@ ORDERS = (
 
 
 def members_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -> HttpResponse:
-    """Show who is in a segment, or who was."""
+    """Show who is in a segment, or who was; add to a list, and take off it."""
+    if request.method == "POST":
+        return _edit_list(request, segment)
     context |= {"days": _days(), "tab": "members", "at_text": request.GET.get("as_of", "")}
     if context["may_see_customers"]:
         instant = instant_of(request.GET.get("as_of", ""))
         context |= {"at": instant, **(_then(request, segment, instant) if instant else _now(request, segment))}
     return TemplateResponse(request, "admin/customers/segment/members.html", context)
+
+
+def _edit_list(request: HttpRequest, segment: Segment) -> HttpResponseRedirect:
+    """Add the customers whose ids were written, or take off those who were ticked."""
+    try:
+        if request.POST.get("do") == "off":
+            moved = take_off(segment, [key for key in request.POST.getlist("ids") if "\0" not in key])
+            messages.success(request, ngettext("%d was taken off.", "%d were taken off.", moved.left) % moved.left)
+        else:
+            written = request.POST.get("written", "").replace("\0", "").split("\n")
+            ids = [line.strip() for line in written if line.strip()]
+            moved = add(segment, ids[:MOST_WRITTEN])
+            messages.success(request, ngettext("%d was added.", "%d were added.", moved.entered) % moved.entered)
+    except Refusal as refusal:
+        messages.error(request, said(refusal))
+    return HttpResponseRedirect(request.path)
 
 
 def instant_of(text: str) -> datetime | None:

@@ -67,7 +67,7 @@ class Offers:
     @staticmethod
     def described(entry: Key) -> str:
         """Answer a key with its fill rate and an example, in one line."""
-        examples = ", ".join(entry.shown_examples()[:2])
+        examples = ", ".join(entry.examples[:2])
         return f"{entry.key} · {entry.filled}" + (f" · {examples}" if examples else "")
 
     @cached_property
@@ -216,9 +216,9 @@ class LeafRow(Row):
         ]
 
     @property
-    def examples(self) -> list[str]:
+    def examples(self) -> tuple[str, ...]:
         """Answer values that customers have."""
-        return self.known.shown_examples() if self.known else []
+        return self.known.examples if self.known else ()
 
 
 def rows_of(draft: DraftGroup, look: Look, *, strict: bool) -> GroupRow:
@@ -248,8 +248,9 @@ def rows_of(draft: DraftGroup, look: Look, *, strict: bool) -> GroupRow:
 
 def settle(draft: DraftGroup) -> DraftGroup:
     """Give rows whose field was just chosen the usual operator of what customers have there; answer the draft."""
+    offers = Offers()
     for _path, node in walk(draft):
         if isinstance(node, DraftLeaf) and node.field and not node.operator:
-            known = known_keys().get(node.asked.key) if node.asked.key else None
+            known = offers.keys.get(node.asked.key) if node.asked.key else None
             node.operator = choice_of(node.asked, "", usual=known.type if known else "text").key
     return draft

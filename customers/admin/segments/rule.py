@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 
 from customers.admin.segments.drafts import KINDS
-from customers.models import Segment
+from customers.admin.segments.explaining import said
+from customers.models import CustomerTag, Segment
 from customers.segments.faces import DatabaseNames, Names, write_leaf, write_sentence, write_text
+from customers.segments.publishing import publish, unpublish
 from customers.segments.rules import Group, Node
+from parlant_site.common.errors import NotFound, Refusal
+from tags.models import NAME_LENGTH, Tag
+
+OFFERED = 300
 
 
 def rule_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -> HttpResponse:
-    """Show the rule; it is edited on a page of its own."""
+    """Show the rule, which is edited on a page of its own, and the published tag, which is chosen here."""
+    if request.method == "POST":
+        return _publish(request, segment)
     names = DatabaseNames()
+    if context["may_change"]:
+        context["tags"] = _publishable(segment)
     if not segment.is_static:
         context |= {
             "tree": shown(segment.tree, names),
@@ -23,6 +38,36 @@ def rule_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -
             "sentence": write_sentence(segment.tree, names),
         }
     return TemplateResponse(request, "admin/customers/segment/rule.html", {**context, "tab": "rule"})
+
+
+def _publishable(segment: Segment) -> list[Tag]:
+    """Answer the tags that nobody bears and no other segment publishes."""
+    borne = CustomerTag.objects.filter(tag_id=OuterRef("pk"))
+    free = Tag.objects.filter(~Exists(borne), published_by__isnull=True)
+    return list(free.order_by("name")[:OFFERED])
+
+
+def _publish(request: HttpRequest, segment: Segment) -> HttpResponseRedirect:
+    """Publish the chosen tag, a new tag of the written name, or none."""
+    name = request.POST.get("name", "").replace("\0", "").strip()
+    try:
+        with transaction.atomic():
+            if request.POST.get("do") == "unpublish":
+                unpublish(segment)
+                messages.success(request, _("No tag is published any more."))
+            else:
+                tag = Tag.objects.filter(pk=request.POST.get("tag", "").replace("\0", "")).first()
+                if tag is None and name:
+                    if not request.user.has_perm("tags.add_tag"):
+                        raise PermissionDenied
+                    tag = Tag.add(name=name[:NAME_LENGTH])
+                if tag is None:
+                    raise NotFound("Tag", "")
+                publish(segment, tag)
+                messages.success(request, _("Its members bear the tag %s from now on.") % tag.name)
+    except Refusal as refusal:
+        messages.error(request, said(refusal))
+    return HttpResponseRedirect(request.path)
 
 
 def shown(node: Node, names: Names) -> dict[str, Any]:

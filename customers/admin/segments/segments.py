@@ -13,13 +13,19 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from customers.admin.segments.editor import edit_page
+from customers.admin.segments.explaining import explain_page
 from customers.admin.segments.figures import Figures
 from customers.admin.segments.history import history_page
 from customers.admin.segments.members import members_page
+from customers.admin.segments.near import near_page
+from customers.admin.segments.overlap import overlap_page
+from customers.admin.segments.pins import pins_page
 from customers.admin.segments.rule import rule_page
+from customers.admin.segments.runs import runs_page
 from customers.models import Segment
 from customers.segments.editing import remove
 from customers.segments.models import Kind
@@ -64,8 +70,11 @@ class SegmentAdmin(ConsoleAdmin):
         ("change", _("Members"), members_page),
         ("rule", _("Rule"), rule_page),
         ("history", _("History"), history_page),
+        ("explain", _("Explain"), explain_page),
+        ("near", _("Near misses"), near_page),
+        ("pins", _("Pins"), pins_page),
+        ("runs", _("Runs"), runs_page),
     )
-    acts: Sequence[tuple[str, Page]] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
         """Answer the segments."""
@@ -105,17 +114,25 @@ class SegmentAdmin(ConsoleAdmin):
                 self.admin_site.admin_view(partial(self.page_view, page=page)),
                 name=f"customers_segment_{name}",
             )
-            for name, page in [(name, page) for name, _label, page in self.pages] + [*self.acts]
+            for name, _label, page in self.pages
         ]
         edit = path("<path:object_id>/edit/", self.admin_site.admin_view(self.edit_view), name="customers_segment_edit")
-        return [edit, *made, *super().get_urls()]
+        overlap = path("overlap/", self.admin_site.admin_view(self.overlap_view), name="customers_segment_overlap")
+        return [overlap, edit, *made, *super().get_urls()]
+
+    def overlap_view(self, request: HttpRequest) -> HttpResponse:
+        """Show how much segments overlap."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return overlap_page(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def page_view(self, request: HttpRequest, object_id: str, page: Page) -> HttpResponse:
         """Show one of a segment's pages."""
         segment = self.get_object(request, unquote(object_id))
         if segment is None:
             return self.missing(request, object_id)
-        if not self.has_view_permission(request, segment):
+        may = self.has_change_permission if request.method == "POST" else self.has_view_permission
+        if not may(request, segment):
             raise PermissionDenied
         return page(request, self.context_of(request, segment), segment)
 
@@ -127,6 +144,7 @@ class SegmentAdmin(ConsoleAdmin):
             if not (segment.is_static and getattr(page, "is_for_rules", False))
         ]
         figures = Figures().of([segment])
+        f"{reverse('admin:customers_segment_overlap')}?{urlencode({'segment': segment.pk})}"
         return {
             **self.admin_site.each_context(request),
             "title": segment.name,
@@ -134,7 +152,14 @@ class SegmentAdmin(ConsoleAdmin):
             "segment": segment,
             "as_of_shown": figures.as_of_alone(segment),
             "state_shown": figures.state(segment),
-            "tabs": [(link, label, request.path == link) for link, label in tabs],
+            "tabs": [
+                *((link, label, request.path == link) for link, label in tabs),
+                (
+                    f"{reverse('admin:customers_segment_overlap')}?{urlencode({'segment': segment.pk})}",
+                    _("Overlap"),
+                    False,
+                ),
+            ],
             "may_change": self.has_change_permission(request, segment),
             "may_delete": self.has_delete_permission(request, segment),
             "may_see_customers": request.user.has_perm("customers.view_customer"),

@@ -1,0 +1,49 @@
+"""Who nearly matches a rule: row by row, whom this row alone keeps out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from customers.admin.segments.explaining import explain_link
+from customers.models import Segment
+from customers.segments.faces import DatabaseNames, write_leaf
+from customers.segments.fields import field_named
+from customers.segments.limits import TookTooLong
+from customers.segments.near import SAMPLES, NearMiss, near_misses
+from customers.segments.rules import leaves
+from parlant_site.common.personal import MASK, sight
+
+MOST_WITH_SAMPLES = 12
+
+
+def near_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -> HttpResponse:
+    """Show for each row of the rule how many it alone keeps out, and some of them."""
+    rule = segment.tree
+    samples = SAMPLES if context["may_see_customers"] and sum(1 for _ in leaves(rule)) <= MOST_WITH_SAMPLES else 0
+    names = DatabaseNames()
+    misses: list[dict[str, Any]] | None = None
+    try:
+        found = near_misses(rule, segment.moment(), samples=samples)
+        most = max([miss.count.number for miss in found], default=0) or 1
+        misses = [_shown(segment, miss, names, most) for miss in found]
+        misses.sort(key=lambda row: -row["count"].number)
+    except TookTooLong:
+        pass
+    return TemplateResponse(request, "admin/customers/segment/near.html", {**context, "tab": "near", "misses": misses})
+
+
+def _shown(segment: Segment, miss: NearMiss, names: DatabaseNames, most: int) -> dict[str, Any]:
+    field = field_named(miss.leaf.field)
+    is_hidden = field is not None and field.key and sight().hides(field.key)
+    return {
+        "words": f"{miss.leaf.field} {MASK}" if is_hidden else write_leaf(miss.leaf, names, sentence=True),
+        "count": miss.count,
+        "share": round(miss.count.number / most * 100),
+        "sample": [(customer.name, explain_link(segment, customer.pk)) for customer in miss.sample],
+    }
+
+
+near_page.is_for_rules = True  # type: ignore[attr-defined]
