@@ -26,14 +26,19 @@ def append(
         f" SELECT s.id, s.event_offset, {values} FROM s)"
     )
     parameters += [session_id, *([] if assignments.token is None else [assignments.token]), *columns.values()]
+    counting = f"UPDATE customers_customer SET {', '.join(sql for sql, _ in assignments.customer)}, stale = stale | 8"
+    counted = [value for _, values in assignments.customer for value in values]
+    missed = "NULL"
     if assignments.customer:
-        statement += (
-            f", c AS (UPDATE customers_customer SET {', '.join(sql for sql, _ in assignments.customer)},"
-            " stale = stale | 8 FROM s WHERE customers_customer.id = s.customer_id AND s.customer_id <> 'guest')"
-        )
-        parameters += [value for _, values in assignments.customer for value in values]
+        whose = "customers_customer.id = s.customer_id AND s.customer_id <> 'guest'"
+        statement += f", c AS ({counting} FROM s WHERE {whose} RETURNING 1)"
+        parameters += counted
+        missed = "CASE WHEN customer_id <> 'guest' AND NOT EXISTS (SELECT 1 FROM c) THEN customer_id END"
     # Django's cursor runs outside a transaction block in autocommit: the statement is its own transaction.
     with connection.cursor() as cursor:
-        cursor.execute(f"{statement} SELECT event_offset FROM s", parameters)
+        cursor.execute(f"{statement} SELECT event_offset, {missed} FROM s", parameters)
         row = cursor.fetchone()
+        if row is not None and row[1] is not None:
+            # The session was given, while this waited for it, to a customer who came after the statement began.
+            cursor.execute(f"{counting} WHERE id = %s", [*counted, row[1]])
     return None if row is None else int(row[0])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -229,6 +231,36 @@ def test_a_merge_can_be_undone_for_30_days_and_while_the_survivor_exists(two: No
     customer("ada").remove()
     with pytest.raises(MergeStays, match="gone"):
         unmerge(made.pk)
+
+
+def test_customers_who_write_meanwhile_lose_no_message_and_block_nobody(two: None) -> None:
+    sessions = list(Session.objects.all())
+    refused: list[Exception] = []
+    stop = Event()
+
+    def write(session: Session) -> None:
+        try:
+            while not stop.is_set():
+                post_customer_message(session, message="And another thing")
+        except Exception as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    writers = [Thread(target=write, args=[session]) for session in sessions]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(5):
+            unmerge(merge("ada", "double", Choices()).pk)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join(30)
+    assert refused == []
+    assert activity_is_exact("ada", "double")
+    written = sum(Session.objects.values_list("next_offset", flat=True))
+    assert customer("ada").customer_message_count + customer("double").customer_message_count == written
 
 
 def test_who_was_merged_is_erased_with_the_survivor(two: None) -> None:
