@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from customers.admin.bulk_forms import BulkAction, action_named, actions_of
 from customers.admin.selecting import FILTERS, in_words, selection_of
-from customers.jobs.bulk import Preview, preview
+from customers.jobs.bulk import BulkChange, Preview, preview
 from customers.jobs.starting import may_start, start
+from customers.jobs.work import work_class
 from customers.selection import Selection
 from parlant_site.common.console.changes import changes_between
 from parlant_site.common.console.markup import change_lines, named, page_of
@@ -87,6 +88,7 @@ def bulk_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "chosen": len(selection.ids) if selection and selection.ids is not None else 0,
         "samples": _samples(shown),
         "previewed": shown is not None,
+        "can_preview": issubclass(work_class(kind), BulkChange),
         "back": f"../?{_back(data)}",
     }
     return TemplateResponse(request, "admin/customers/customer/bulk.html", context)

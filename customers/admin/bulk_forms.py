@@ -159,3 +159,28 @@ class UnsetMetadataForm(BulkAction):
     def parameters(self) -> dict[str, Any]:
         """Answer the keys."""
         return {"unset": self.cleaned_data["keys"]}
+
+
+@bulk_action
+class ExportForm(BulkAction):
+    """Write the customers of the selection to a file."""
+
+    kind = "export"
+    button = ngettext_lazy("Export %(n)s customer", "Export %(n)s customers", "count")
+
+    FORMATS = (
+        ("spreadsheet", _("CSV for spreadsheets")),
+        ("csv", _("CSV for programs: without a byte order mark")),
+        ("jsonl", _("JSON lines")),
+    )
+    form = forms.ChoiceField(label=_("Format"), choices=FORMATS, initial="spreadsheet", widget=forms.RadioSelect)
+
+    @classmethod
+    def chosen(cls, value: str) -> dict[str, Any]:
+        """Answer the chosen format."""
+        return {"form": value}
+
+    def parameters(self) -> dict[str, Any]:
+        """Answer the format."""
+        form = self.cleaned_data["form"]
+        return {"form": "jsonl" if form == "jsonl" else "csv", "mark": form == "spreadsheet"}

@@ -10,8 +10,10 @@ from django.utils.http import urlencode
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from customers.admin.import_report import report_of
 from customers.admin.selecting import FILTERS, in_words
-from customers.jobs.models import DataJob
+from customers.jobs.expiring import EXPORTS_KEPT, OTHERS_KEPT
+from customers.jobs.models import DataJob, State
 from customers.jobs.starting import may_start
 from customers.jobs.work import work_class
 from customers.models import Customer
@@ -36,8 +38,15 @@ def progress_of(job: DataJob, user: Any) -> dict[str, Any]:
     known = set(Customer.objects.filter(pk__in=[each.ref for each in problems]).values_list("pk", flat=True))
     work, may = work_class(job.kind), may_start(user, job.kind)
     reason = job.why_not_undo()
+    checked = job.kind == "import" and bool(job.parameters.get("dry_run")) and job.state == State.OK
     return {
         "job": job,
+        "report": report_of(job),
+        "writes": job.kind != "export" and not job.parameters.get("dry_run"),
+        "may_download": may and job.is_final and bool(job.result),
+        "kept_until": job.finished_utc and job.finished_utc + (EXPORTS_KEPT if job.kind == "export" else OTHERS_KEPT),
+        "may_import": may and checked and bool(job.report.get("new") or job.report.get("changed")),
+        "may_map": may and (checked or (job.kind == "import" and job.state == State.DRAFT)),
         "problems": problems,
         "known": known,
         "more_problems": max(0, job.failed + job.skipped - len(problems)),

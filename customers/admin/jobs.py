@@ -9,8 +9,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.core.files.storage import default_storage
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
@@ -18,10 +19,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from customers.admin.imports import columns_page, import_checked, upload_page
 from customers.admin.job_page import facts_of, may_see, progress_of
 from customers.jobs.models import DataJob, State
-from customers.jobs.starting import cancel, undo
+from customers.jobs.starting import cancel, may_start, undo
 from customers.jobs.work import kinds, label_of
+from parlant_site.common.console.downloads import download_file
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter
 from parlant_site.common.console.markup import ago, badge, named, number, page_of
@@ -112,6 +115,11 @@ class DataJobAdmin(ConsoleAdmin):
         """Answer the jobs with the words in their title, or of that name."""
         return rows.filter(title__icontains=words) | rows.filter(actor_name__icontains=words)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, with the way to an import for those who may."""
+        more = {"may_import": may_start(request.user, "import"), **(extra_context or {})}
+        return super().changelist_view(request, more)
+
     def columns(self, request: HttpRequest) -> Sequence[Column]:
         """Answer the columns of the list."""
         return (
@@ -142,10 +150,15 @@ class DataJobAdmin(ConsoleAdmin):
         def page(name: str, view: Callable[..., Any]) -> Any:
             return path(f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=f"customers_datajob_{name}")
 
+        upload = path("upload/", self.admin_site.admin_view(self.upload_view), name="customers_datajob_upload")
         return [
+            upload,
             page("progress", self.progress_view),
             page("cancel", self.cancel_view),
             page("undo", self.undo_view),
+            page("columns", self.columns_view),
+            page("import", self.import_view),
+            page("file", self.file_view),
             *super().get_urls(),
         ]
 
@@ -156,13 +169,7 @@ class DataJobAdmin(ConsoleAdmin):
         job = self._job(request, object_id)
         if job is None:
             return self.missing(request, object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": str(job),
-            "opts": self.opts,
-            **facts_of(job),
-            **progress_of(job, request.user),
-        }
+        context = {**self._context(request, str(job)), **facts_of(job), **progress_of(job, request.user)}
         return TemplateResponse(request, "admin/customers/datajob/page.html", context)
 
     def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -179,6 +186,44 @@ class DataJobAdmin(ConsoleAdmin):
     def undo_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Start the undoing of a job and show it."""
         return self._act(request, object_id, lambda job: undo(job, by=request.user))
+
+    def upload_view(self, request: HttpRequest) -> HttpResponse:
+        """Take a file to import."""
+        return upload_page(request, self._context(request, _("Import customers")))
+
+    def columns_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say what the columns of a file are."""
+        job = self._job(request, object_id)
+        if job is None:
+            return self.missing(request, object_id)
+        return columns_page(request, job, self._context(request, job.parameters.get("name", str(job))))
+
+    def import_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Import what was checked."""
+        return self._act(request, object_id, lambda job: import_checked(request, job))
+
+    def file_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Send the file that a job made, to those who may start such a job."""
+        job = self._job(request, object_id)
+        if job is None:
+            return self.missing(request, object_id)
+        if not may_start(request.user, job.kind):
+            raise PermissionDenied
+        try:
+            file = default_storage.open(str(job.result.name)) if job.result and job.is_final else None
+        except FileNotFoundError:
+            file = None
+        if file is None:
+            messages.error(request, _("The file is no longer kept."))
+            return HttpResponseRedirect(page_of(job))
+        form = "csv" if str(job.result.name).endswith(".csv") else "jsonl"
+        what = "customers" if job.kind == "export" else "rejects"
+        name = f"{what}-{job.creation_utc:%Y-%m-%d}.{form}"
+        kind = "text/csv; charset=utf-8" if form == "csv" else "application/jsonl"
+        return download_file(file, name=name, content_type=kind)
+
+    def _context(self, request: HttpRequest, title: Any) -> dict[str, Any]:
+        return {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
 
     def _act(self, request: HttpRequest, object_id: str, act: Callable[[DataJob], DataJob]) -> HttpResponse:
         if request.method != "POST":

@@ -21,6 +21,7 @@ from customers.transfer.rejects import Rejects
 from customers.transfer.sources import CannotBeRead
 from customers.transfer.tables import Row, Table, open_table
 from customers.transfer.tagging import Tagging
+from parlant_site.common.acting import current
 from parlant_site.common.audit import Values
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue
@@ -53,6 +54,9 @@ class ImportCustomers(Work):
             kept[name] = kept.get(name) or choices[0]
             if kept[name] not in choices:
                 raise BadInput.at("parameters", name, msg=f"Should be one of {', '.join(choices)}")
+        user = current().user
+        if kept["new_tags"] == "create" and user is not None and not user.has_perm("tags.add_tag"):
+            raise BadInput.at("parameters", "new_tags", msg="You may not make tags")
         kept["dry_run"] = bool(kept.get("dry_run"))
         return kept
 
@@ -188,7 +192,8 @@ class ImportCustomers(Work):
             problems.append(problem(self.job, reason, position=row.number, ref=str(key)))
         if rejected:
             batch.cursor = self._reject(batch.cursor, rejected)
-        return Outcome(len(batch.rows), changed=counts["new"] + counts["changed"], problems=problems)
+        changed = 0 if self.dry_run else counts["new"] + counts["changed"]
+        return Outcome(len(batch.rows), changed=changed, problems=problems)
 
     def _reject(self, cursor: JSONValue, rejected: list[tuple[Row, str]]) -> JSONValue:
         assert isinstance(cursor, dict)

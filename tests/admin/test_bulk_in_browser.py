@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from playwright.sync_api import Browser, Page
 
 from customers.jobs.models import DataJob
-from customers.models import CustomerTag
+from customers.models import Customer, CustomerTag
 from tags.models import Tag
 from tests.admin.test_in_browser import chromium, demo, listen, signed_in  # noqa: F401 - fixtures
 from tests.processes import Server, database_url, serve
@@ -32,6 +33,15 @@ def count_clicks(page: Page) -> list[str]:
     page.expose_function("pressed", lambda text: pressed.append(text))
     page.add_init_script("addEventListener('pointerdown', (e) => window.pressed(e.target.textContent), true)")
     return pressed
+
+
+def look_until_there_is(page: Page, selector: str) -> None:
+    """Load the page again, as one does without scripts, until it shows something."""
+    for _ in range(200):
+        if page.locator(selector).count():
+            return
+        page.reload()
+    raise AssertionError(f"{selector} never came: {page.inner_text('main')}")
 
 
 def test_a_whole_list_is_tagged_with_three_clicks_and_undone_with_one(
@@ -78,9 +88,39 @@ def test_ticked_customers_are_changed_without_scripts(
     page.locator(".samples ins:has-text('gold')").nth(1).wait_for()
     page.click("[name=start]")
     page.wait_for_url("**/datajob/**")
-    for _ in range(100):
-        if page.locator("#job-undo").count():
-            break
-        page.reload()
+    look_until_there_is(page, "#job-undo")
     assert page.locator(".counts >> text=Changed").count() == 1
     assert DataJob.objects.latest("creation_utc").changed == 2
+
+
+def test_a_file_is_imported_and_undone_without_scripts(
+    working: Server,
+    demo: dict[str, str],  # noqa: F811
+    chromium: Browser,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "Kunden.csv"
+    file.write_bytes("Nr;Name;Stadt\nk1;Jörg;Köln\nk2;;Ulm\nk3;Zoë;Bonn\n".encode("windows-1252"))
+    page = signed_in(chromium, working, java_script_enabled=False).new_page()
+    page.goto(demo["data jobs"])
+    page.click("text=Import customers")
+    page.set_input_files("[name=file]", file)
+    page.click("main button:text-is('Upload')")
+    page.wait_for_url("**/columns/")
+    page.locator("[name=target-0]").select_option("id")
+    page.click("main button:text-is('Check')")
+    page.wait_for_url("**/change/")
+    look_until_there_is(page, "#job-import")
+    assert page.locator("text=name: a new customer needs a name").count() == 1
+    assert not Customer.objects.filter(pk="k1").exists()
+    page.click("#job-import")
+    page.wait_for_selector("h1:has-text('Import Kunden.csv')")
+    look_until_there_is(page, "#job-undo")
+    assert Customer.objects.get(pk="k1").metadata == {"Stadt": "Köln"}
+    with page.expect_download() as download:
+        page.click("#job-file")
+    assert "k2;;Ulm;name: a new customer needs a name" in Path(download.value.path()).read_text()
+    page.click("#job-undo")
+    page.wait_for_selector("h1:has-text('Undo')")
+    look_until_there_is(page, '[data-final="1"]')
+    assert not Customer.objects.filter(pk__in=["k1", "k3"]).exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from django.core.management import call_command
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from customers.jobs.starting import start
+from customers.jobs.starting import draft, start
 from customers.models import Customer
 from customers.selection import Selection
+from customers.transfer.keeping import keep
 from parlant_site.demo.customers import id_of
 from sessions_app.models import CannedResponse, Session
 from tags.models import Tag
@@ -62,6 +63,8 @@ def demo(database: None) -> dict[str, str]:
     user.save(update_fields=["password"])
     talk = Session.objects.filter(title__startswith="Double booking").order_by("id")[0]
     token_page = "knox/authtoken/"
+    kept = keep(BytesIO(b"No,name,plan\na,Ann,pro\n"), "people.csv")
+    draft_job = draft("import", by=user, title="people.csv", parameters=kept.parameters, source=kept.source)
     job = start("tag", by=user, selection=Selection.matching({}), parameters={"tag": Tag.objects.all()[0].pk})
     return {
         "home": "",
@@ -81,6 +84,8 @@ def demo(database: None) -> dict[str, str]:
         "audit": "parlant_site/auditentry/",
         "bulk action": "customers/customer/bulk/?action=set_metadata&seen=30",
         "data jobs": "customers/datajob/",
+        "upload": "customers/datajob/upload/",
+        "columns": f"customers/datajob/{draft_job.pk}/columns/",
         "data job": f"customers/datajob/{job.pk}/change/",
         "tags": "tags/tag/",
         "tag": f"tags/tag/{Tag.objects.all()[0].pk}/change/",

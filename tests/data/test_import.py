@@ -123,6 +123,7 @@ def test_a_check_says_what_would_be_and_writes_nothing() -> None:
     assert not Customer.objects.filter(pk="b").exists()
     assert not Tag.objects.exists()
     assert not AuditEntry.objects.of_job(check.pk).exists()
+    assert check.changed == 0
     assert check.why_not_undo() is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from os import SEEK_END
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -20,7 +21,12 @@ def download(pieces: Iterable[bytes], *, name: str, content_type: str) -> Stream
     """
     file = TemporaryFile()  # noqa: SIM115 - closed when it was sent, or when nobody wants it any more
     file.writelines(pieces)
-    length = file.tell()
+    return download_file(file, name=name, content_type=content_type)
+
+
+def download_file(file: IO[bytes], *, name: str, content_type: str) -> StreamingHttpResponse:
+    """Answer an open file, whole; it is closed when it was sent."""
+    length = file.seek(0, SEEK_END)
     file.seek(0)
     headers = {
         "Content-Length": str(length),
