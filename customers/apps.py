@@ -27,6 +27,7 @@ class CustomersConfig(AppConfig):
         from customers.jobs.starting import on_queued
         from customers.jobs.worker import worker
         from customers.privacy import jobs, traces  # noqa: F401
+        from customers.segments import jobs as segment_jobs  # noqa: F401
         from customers.segments import personal, terms  # noqa: F401
         from customers.segments import traces as memberships  # noqa: F401
         from customers.transfer import exporting, importing  # noqa: F401

@@ -122,4 +122,5 @@ def undo(job: DataJob, *, by: Any) -> DataJob:
         locked = DataJob.objects.select_for_update().get(pk=job.pk)
         if reason := locked.why_not_undo():
             raise CannotBeUndone(reason)
-        return start("undo", by=None if by is None else by, parameters={"job": job.pk, "title": str(job)}, undo_of=job)
+        kind = work_class(job.kind).undo_kind
+        return start(kind, by=by, parameters={"job": job.pk, "title": str(job)}, undo_of=job)

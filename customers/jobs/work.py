@@ -37,6 +37,7 @@ class Work(ABC):
     label: ClassVar[Any] = ""  # what people call the kind; translatable
     permission: ClassVar[str]
     can_be_undone: ClassVar[bool] = True
+    undo_kind: ClassVar[str] = "undo"  # the kind of job that undoes one of this kind
 
     def __init__(self, job: DataJob) -> None:
         self.job = job

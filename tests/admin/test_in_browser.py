@@ -123,6 +123,7 @@ def listen(page: Page) -> list[str]:
     return wrong
 
 
+@pytest.mark.timeout(400)  # many pages, and machines are busy
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_page_has_an_error_or_an_accessibility_violation_or_is_too_wide(
     theme: Any, server: Server, demo: dict[str, str], chromium: Browser
