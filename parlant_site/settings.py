@@ -177,6 +177,8 @@ SPECTACULAR_SETTINGS = {
         "EventKindEnum": "sessions_app.events.Kind",
         "EventSourceEnum": "sessions_app.events.Source",
         "EventStatusEnum": "sessions_app.events.Status",
+        "SegmentKindEnum": "customers.segments.models.Kind",
+        "SegmentRunStateEnum": "customers.segments.history.RunState",
     },
 }
 
