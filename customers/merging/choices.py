@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.changing import Change
 from customers.models import Customer
+from customers.segments.publishing import reserved_among
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue
 from parlant_site.common.rendering import dumps
@@ -62,7 +63,9 @@ class Choices:
             for key in [*survivor.metadata, *other.metadata]
         }
         taken = [key for key, side in sides.items() if side is Side.OTHER]
-        hers, others = tags[survivor.pk], tags[other.pk]
+        # Tags that segments publish go by who is in the segment.
+        reserved = reserved_among(tags[survivor.pk] | tags[other.pk])
+        hers, others = tags[survivor.pk] - reserved, tags[other.pk] - reserved
         wanted = {TagChoice.BOTH: hers | others, TagChoice.SURVIVOR: hers, TagChoice.OTHER: others}[self.tags]
         return Change(
             name=other.name if self.name is Side.OTHER else None,

@@ -15,6 +15,7 @@ from customers.merging.models import CustomerAlias, CustomerMerge
 from customers.models import Changed, Customer, CustomerTag
 from customers.parts import parts
 from customers.privacy.subjects import GuestIsNobody
+from customers.segments.publishing import reserved_among
 from parlant_site.common.acting import current
 from parlant_site.common.audit import Act, record
 from parlant_site.common.errors import NotFound, Refusal
@@ -125,7 +126,7 @@ def _bring_back(made: CustomerMerge) -> Customer:
         id=made.gone_id, name=gone["name"], metadata=gone["metadata"], creation_utc=created, stale=sum(Changed)
     )
     other.save(force_insert=True)
-    still = Tag.objects.filter(pk__in=gone["tags"]).order_by("pk").values_list("pk", flat=True)
+    still = Tag.objects.filter(pk__in=gone["tags"], published_by=None).order_by("pk").values_list("pk", flat=True)
     CustomerTag.objects.bulk_create(CustomerTag(customer=other, tag_id=key) for key in still)
     return other
 
@@ -140,13 +141,13 @@ def _way_back(made: CustomerMerge, survivor: Customer, borne: set[str]) -> Chang
         if survivor.metadata.get(key) == value
     }
     put_on, taken_off = set(after.get("tags") or ()), set(before.get("tags") or ())
-    existing = set(Tag.objects.filter(pk__in=taken_off).values_list("pk", flat=True))
+    existing = set(Tag.objects.filter(pk__in=taken_off, published_by=None).values_list("pk", flat=True))
     return Change(
         name=before["name"] if "name" in after and survivor.name == after["name"] else None,
         set_metadata={key: str(value) for key, value in keys.items() if value is not None},
         unset_metadata=frozenset(key for key, value in keys.items() if value is None),
         add_tags=frozenset(existing - borne),
-        remove_tags=frozenset(put_on & borne),
+        remove_tags=frozenset(put_on & borne - reserved_among(put_on)),
     )
 
 

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from customers.segments.history import MembershipEvent, Move, SegmentRun
-from customers.segments.models import Segment
+from customers.segments.models import Segment, SegmentMember
 
 
 def offset_at(segment: Segment, instant: datetime) -> int:
@@ -35,6 +35,12 @@ def members_as_of(segment: Segment, instant: datetime) -> QuerySet[MembershipEve
     events = MembershipEvent.objects.filter(segment_id=segment.pk, offset__lt=until)
     later = events.filter(customer_ref=OuterRef("customer_ref"), offset__gt=OuterRef("offset")).order_by()
     return events.filter(~Exists(later), move=Move.ENTERED).order_by("customer_ref")
+
+
+def names_of_segments(customer_id: str) -> list[str]:
+    """Answer the names of the segments in which a customer is now."""
+    memberships = SegmentMember.objects.filter(customer_id=customer_id).order_by("segment__name")
+    return list(memberships.values_list("segment__name", flat=True))
 
 
 def replayed(events: Iterable[MembershipEvent]) -> set[str]:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from customers.models import Customer
+from customers.segments.past import names_of_segments
 from sessions_app.events import Kind, Mode, Rationale, Source, Status
 from sessions_app.models import Agent, Event, FollowUp, Session
 
 # How many events back an agent remembers.
 MEMORY = 200
-
-SegmentsOf = Callable[[Customer], Sequence[str]]
-_segments_of: list[SegmentsOf] = []
-
-
-def tell_segments(segments_of: SegmentsOf) -> None:
-    """Have agents know the names of the segments of a customer, as `segments_of(customer)` answers them."""
-    _segments_of.append(segments_of)
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,7 @@ def read(session: Session, ask: Event) -> Conversation:
         agents=agents,
         customer=customer,
         tags={link.tag_id: link.tag.name for link in links},
-        segments=[name for segments_of in _segments_of for name in (segments_of(customer) if customer else ())],
+        segments=names_of_segments(customer.pk) if customer else [],
         labels=session.labels(),
         events=list(remembered)[::-1],
         ask=ask,
