@@ -27,6 +27,14 @@ class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-define
         leave_segments(keys)
         return models.QuerySet.delete(self.model._base_manager.filter(pk__in=keys))
 
+    def stale(self) -> CustomerQuerySet:
+        """Answer those of whom something changed that their segments have not been asked about yet.
+
+        The 0 stands in the SQL: of a parameter PostgreSQL may not know, when it plans, that the small index will do.
+        """
+        is_stale = models.Func(models.F("stale"), template="(%(expressions)s > 0)", output_field=models.BooleanField())
+        return self.filter(is_stale)
+
     def tagged_any(self, tag_ids: Iterable[str]) -> CustomerQuerySet:
         """Answer those who bear at least one of the tags."""
         from customers.models import CustomerTag

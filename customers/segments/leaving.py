@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import F
-
 from customers.segments.history import Cause, DeletedCustomer
+from customers.segments.membership import all_move
 from customers.segments.models import Segment, SegmentMember
 from customers.segments.writing import write
 
@@ -24,7 +23,6 @@ def leave_segments(ids: Iterable[str]) -> None:
         keys = wanted[start : start + BATCH]
         for segment in list(Segment.objects.of_customers(keys).order_by("pk").select_for_update()):
             members = SegmentMember.objects.filter(segment_id=segment.pk, customer_id__in=keys).order_by()
-            rows = members.annotate(id=F("customer_id")).values("id")
-            write(segment, segment.next_moment(), Cause.DELETED, leaving=rows, tells_dependents=False)
+            write(segment, segment.next_moment(), Cause.DELETED, all_move(members, enter=False), tells_dependents=False)
         if Segment.objects.exists():
             DeletedCustomer.objects.bulk_create(DeletedCustomer(customer_ref=key) for key in keys)

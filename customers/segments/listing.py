@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import CharField, QuerySet, Value
+from django.db.models import QuerySet
 
 from customers.segments.history import Cause
-from customers.segments.membership import among, is_member
+from customers.segments.membership import Among, Stretch, Within, all_move, is_member
 from customers.segments.models import Segment, Via
 from customers.segments.writing import Moved, write
 from parlant_site.common.audit import Act, record
@@ -43,20 +43,17 @@ def _change(segment: Segment, customers: Iterable[str] | QuerySet[Any, Any], *, 
     locked = Segment.lock(segment.pk)
     if not locked.is_static:
         raise NotAList
-    named: list[str] = []
+    within: Within = Stretch()
     if isinstance(customers, QuerySet):
         chosen = customers.order_by()
     else:
-        named = list(dict.fromkeys(customers))
-        chosen = Customer.objects.filter(among(named)).order_by()
-        _all_exist(named, chosen)
+        within = Among(tuple(dict.fromkeys(customers)))
+        chosen = Customer.objects.filter(within.of("id")).order_by()
+        _all_exist(within.ids, chosen)
     moment, first = locked.next_moment(), locked.next_offset
-    if is_added:
-        via = Value(str(Via.LIST), output_field=CharField())
-        entering = chosen.filter(~is_member(locked)).annotate(via=via).values("id", "via")
-        moved = write(locked, moment, Cause.LIST, entering=entering)
-    else:
-        moved = write(locked, moment, Cause.LIST, leaving=chosen.filter(is_member(locked)).values("id"))
+    on_it = is_member(locked, within)
+    rows = chosen.filter(~on_it if is_added else on_it)
+    moved = write(locked, moment, Cause.LIST, all_move(rows, enter=is_added, via=Via.LIST))
     if moved:
         refs = locked.events.filter(offset__gte=first).order_by().values_list("customer_ref", flat=True)[:MOST_NAMED]
         said = {"count": moved.entered + moved.left, "customers": list(refs)}
@@ -64,7 +61,7 @@ def _change(segment: Segment, customers: Iterable[str] | QuerySet[Any, Any], *, 
     return moved
 
 
-def _all_exist(named: list[str], chosen: QuerySet[Any, Any]) -> None:
+def _all_exist(named: Iterable[str], chosen: QuerySet[Any, Any]) -> None:
     found = set(chosen.values_list("pk", flat=True))
     for key in named:
         if key not in found:

@@ -156,7 +156,11 @@ class SegmentMember(models.Model):
         Segment, on_delete=models.DO_NOTHING, related_name="members", db_constraint=False, db_index=False
     )
     customer = models.ForeignKey(
-        "customers.Customer", on_delete=models.DO_NOTHING, related_name="memberships", db_constraint=False
+        "customers.Customer",
+        on_delete=models.DO_NOTHING,
+        related_name="memberships",
+        db_constraint=False,
+        db_index=False,
     )
     since = models.DateTimeField()
     via = models.CharField(max_length=10, choices=Via.choices)
@@ -164,6 +168,7 @@ class SegmentMember(models.Model):
     class Meta:
         ordering = ["segment_id", "customer_id"]
         default_permissions = ()
+        indexes = [models.Index(fields=["customer", "segment"], name="member_by_customer")]
 
     def __str__(self) -> str:
         return f"{self.customer_id} is in {self.segment_id}"

@@ -17,7 +17,7 @@ from customers.segments.asking import Asked, During
 from customers.segments.compiling import lying_in
 from customers.segments.expressions import Always, IsNotTrue
 from customers.segments.history import Cause
-from customers.segments.membership import among, look_at
+from customers.segments.membership import Among, look_at
 from customers.segments.models import Segment
 from customers.segments.periods import Length, Moment
 from customers.segments.reading import asked_in
@@ -102,7 +102,7 @@ def pass_time(segment: Segment) -> Moved:
         if len(ids) > MOST_AT_ONCE:
             queue(locked, Cause.TIME)
         else:
-            moved = look_at(locked, among(ids), Cause.TIME)
+            moved = look_at(locked, Among(ids), Cause.TIME)
         advance([segment.pk], moment)
     return moved
 

@@ -62,7 +62,7 @@ def as_of(segments: Iterable[Segment]) -> dict[str, datetime]:
         .filter(segment__in=[row.pk for row in rows])
         .values_list("segment_id", flat=True)
     )
-    stale = Customer.objects.filter(stale__gt=0).exists()
+    stale = Customer.objects.stale().exists()
     found = {}
     for row in rows:
         known = max(filter(None, (row.timed_utc, row.changed_utc)))

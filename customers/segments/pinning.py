@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from customers.segments.history import Cause
-from customers.segments.membership import among, look_at
+from customers.segments.membership import Among, look_at
 from customers.segments.models import REASON_LENGTH, Segment, SegmentMember, SegmentPin, Via
 from parlant_site.common.acting import current as acting_now
 from parlant_site.common.audit import Act, record
@@ -40,7 +40,7 @@ def pin(segment: Segment, customer_id: str, *, is_in: bool, reason: str) -> Segm
         customer_id=customer_id,
         defaults={"is_in": is_in, "reason": reason, "actor": who.user, "actor_name": who.name},
     )
-    look_at(locked, among([customer_id]), Cause.PIN)
+    look_at(locked, Among([customer_id]), Cause.PIN)
     _members(locked, customer_id).update(via=Via.PIN)
     record(Act.CHANGED, locked, before={"pin": _facts(before) if before else None}, after={"pin": _facts(made)})
     return made
@@ -54,7 +54,7 @@ def unpin(segment: Segment, customer_id: str) -> None:
     if before is None:
         raise NotFound("Pin of customer", customer_id)
     before.delete()
-    look_at(locked, among([customer_id]), Cause.UNPIN)
+    look_at(locked, Among([customer_id]), Cause.UNPIN)
     _members(locked, customer_id).update(via=Via.RULE)
     record(Act.CHANGED, locked, before={"pin": _facts(before)}, after={"pin": None})
 

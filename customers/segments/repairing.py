@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from django.db.models import Exists, OuterRef
 
-from django.db.models import Exists, F, OuterRef, Q
-
-from customers.segments.expressions import TextIn
 from customers.segments.history import Cause, DeletedCustomer
+from customers.segments.membership import Among, Stretch, Within, all_move, is_member, members_within, one_of
 from customers.segments.models import Segment, SegmentMember
 from customers.segments.periods import Moment
 from customers.segments.writing import Moved, compiled, execute, write
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """Customers after an id, up to another one."""
-
-    after: str = ""
-    last: str | None = None
-
-    def of(self, column: str) -> Q:
-        """Answer the condition that a column lies in it."""
-        found = Q(**{f"{column}__gt": self.after})
-        return found if self.last is None else found & Q(**{f"{column}__lte": self.last})
-
-
-def let_the_gone_leave(segment: Segment, moment: Moment, cause: Cause, among: Q) -> Moved:
+def let_the_gone_leave(segment: Segment, moment: Moment, cause: Cause, within: Within) -> Moved:
     """Take out of a locked segment those of some members whose customers do not exist any more."""
     from customers.models import Customer
 
     gone = ~Exists(Customer.objects.filter(pk=OuterRef("customer_id")).order_by())
-    rows = SegmentMember.objects.filter(among, segment_id=segment.pk).filter(gone).order_by()
-    return write(
-        segment, moment, cause, leaving=rows.annotate(id=F("customer_id")).values("id"), tells_dependents=False
-    )
+    rows = SegmentMember.objects.filter(within.of("customer_id"), segment_id=segment.pk).filter(gone).order_by()
+    return write(segment, moment, cause, all_move(rows, enter=False), tells_dependents=False)
 
 
 def match_tag(segment: Segment, stretch: Stretch) -> int:
@@ -43,18 +26,16 @@ def match_tag(segment: Segment, stretch: Stretch) -> int:
 
     if segment.published_tag_id is None:
         return 0
-    links = CustomerTag.objects.filter(tag_id=segment.published_tag_id).order_by()
-    members = SegmentMember.objects.filter(segment_id=segment.pk).order_by()
-    customers = Customer.objects.filter(Exists(members.filter(customer_id=OuterRef("pk"))), stretch.of("pk"))
-    lacking = customers.filter(~Exists(links.filter(customer_id=OuterRef("pk")))).values("id")
+    links = CustomerTag.objects.filter(stretch.of("customer_id"), tag_id=segment.published_tag_id).order_by()
+    customers = Customer.objects.filter(stretch.of("id"), is_member(segment, stretch))
+    lacking = customers.filter(~one_of("id", links.values("customer_id"))).values("id")
     sql, parameters = compiled(lacking)
     put_on = execute(
         f"INSERT INTO {CustomerTag._meta.db_table} (customer_id, tag_id)"
         f" SELECT who.id, %s FROM ({sql}) who WHERE TRUE ON CONFLICT DO NOTHING",
         [segment.published_tag_id, *parameters],
     )
-    wrong = links.filter(stretch.of("customer_id")).filter(~Exists(members.filter(customer_id=OuterRef("customer_id"))))
-    taken_off, _ = wrong.delete()
+    taken_off, _ = links.filter(~one_of("customer_id", members_within(segment, stretch))).delete()
     return put_on + taken_off
 
 
@@ -75,7 +56,7 @@ def forget_deleted(limit: int = 1000) -> int:
     rows = list(DeletedCustomer.objects.order_by("pk")[:limit])
     if not rows:
         return 0
-    among = Q(TextIn(F("customer_id"), tuple(row.customer_ref for row in rows)))
+    among = Among(tuple(row.customer_ref for row in rows))
     # A segment that somebody is writing may hold them yet unseen: each is locked before it is asked.
     for key in Segment.objects.order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():

@@ -17,10 +17,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from customers.segments.history import Cause, RunState, SegmentRun
-from customers.segments.membership import look_at
+from customers.segments.membership import Stretch, look_at
 from customers.segments.models import Segment
 from customers.segments.passing import not_crossing
-from customers.segments.repairing import Stretch, correct_size, let_the_gone_leave, match_tag
+from customers.segments.repairing import correct_size, let_the_gone_leave, match_tag
 from customers.segments.writing import Moved
 from parlant_site.common.acting import current
 from parlant_site.common.ids import new_id
@@ -136,13 +136,11 @@ def _look(segment: Segment, run: SegmentRun, stretch: Stretch) -> Moved:
     """Look at a stretch of customers; dependents are told at the end of the run."""
     cause, moment, moved = Cause(run.cause), segment.next_moment(), Moved()
     if not segment.is_static:
-        within = stretch.of("pk")
-        if cause is Cause.RECONCILE:
-            # What changed a moment ago, and what time just passed, is on its way and no drift.
-            within = within & Q(stale=0) & not_crossing(segment, moment)
-        moved = look_at(segment, within, cause, moment=moment, tells_dependents=False)
+        # What changed a moment ago, and what time just passed, is on its way and no drift.
+        also = Q(stale=0) & not_crossing(segment, moment) if cause is Cause.RECONCILE else Q()
+        moved = look_at(segment, stretch, cause, moment=moment, also=also, tells_dependents=False)
     if cause in (Cause.RECONCILE, Cause.REFRESH):
-        moved += let_the_gone_leave(segment, moment, cause, stretch.of("customer_id"))
+        moved += let_the_gone_leave(segment, moment, cause, stretch)
     run.repaired += match_tag(segment, stretch)
     return moved
 

@@ -18,7 +18,7 @@ from customers.segments import leases
 from customers.segments.evaluating import Facts, predicate
 from customers.segments.facts import facts_of
 from customers.segments.history import Cause
-from customers.segments.membership import among, look_at
+from customers.segments.membership import Among, look_at
 from customers.segments.models import Segment, SegmentPin
 from customers.segments.writing import Moved
 
@@ -52,7 +52,7 @@ class Stale:
         """Move what changed to the high byte; answer the bits of each customer."""
         from customers.models import Customer
 
-        stale = Customer.objects.filter(stale__gt=0, pk__gt=self.cursor).order_by("pk")
+        stale = Customer.objects.stale().filter(pk__gt=self.cursor).order_by("pk")
         if not stale.exists():  # on SQLite the transaction below would take the write lock
             return {}
         with transaction.atomic():
@@ -60,7 +60,7 @@ class Stale:
             # Who is being changed right now is looked at when that is done.
             rows = dict(stale.select_for_update(skip_locked=True, no_key=True).values_list("pk", "stale")[:limit])
             shifted: Any = F("stale").bitand(LOW).bitleftshift(8)
-            Customer.objects.filter(among(rows)).update(stale=F("stale").bitand(HIGH).bitor(shifted))
+            Customer.objects.filter(Among(rows).of("id")).update(stale=F("stale").bitand(HIGH).bitor(shifted))
         return {key: (stale & LOW) | (stale >> 8) for key, stale in rows.items()}
 
     def _clear(self, ids: list[str]) -> None:
@@ -68,9 +68,9 @@ class Stale:
 
         with transaction.atomic():
             leases.hold(NAME, self.token)
-            rows = Customer.objects.filter(among(ids)).order_by("pk")
+            rows = Customer.objects.filter(Among(ids).of("id")).order_by("pk")
             free = list(rows.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
-            Customer.objects.filter(among(free)).update(stale=F("stale").bitand(LOW))
+            Customer.objects.filter(Among(free).of("id")).update(stale=F("stale").bitand(LOW))
 
 
 def settle(changed: Mapping[str, int]) -> Moved:
@@ -110,7 +110,7 @@ def look_again(segment_id: str, ids: list[str], cause: Cause) -> Moved:
     """Look at customers for one segment, in a transaction of its own."""
     with transaction.atomic():
         segment = Segment.objects.select_for_update().filter(pk=segment_id).first()
-        return look_at(segment, among(ids), cause) if segment and not segment.is_static else Moved()
+        return look_at(segment, Among(ids), cause) if segment and not segment.is_static else Moved()
 
 
 def _pins(ids: Mapping[str, int]) -> dict[str, dict[str, bool]]:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from customers.changes import Changed
 from customers.segments import feed
 from customers.segments.history import Cause, MembershipEvent, Move, SegmentDay
-from customers.segments.models import Segment, SegmentMember, Via
+from customers.segments.models import Segment, SegmentMember
 from customers.segments.periods import Moment
 
 
@@ -37,33 +37,27 @@ class Moved:
 
 
 def write(
-    segment: Segment,
-    moment: Moment,
-    cause: Cause,
-    *,
-    entering: models.QuerySet[Any, Any] | None = None,
-    leaving: models.QuerySet[Any, Any] | None = None,
-    tells_dependents: bool = True,
+    segment: Segment, moment: Moment, cause: Cause, moving: models.QuerySet[Any, Any], *, tells_dependents: bool = True
 ) -> Moved:
     """Let customers enter and leave a segment whose row the caller has locked; answer how many did.
 
-    `entering` answers rows of (id, via) of customers who are no members, `leaving` rows of (id,) of members. Customers
+    `moving` answers rows of (id, enters, via): of customers who are no members and enter, or are and leave. Customers
     are looked at again for the segments that ask for this one, unless the caller sees to that (`tells_dependents`).
     """
     first = segment.next_offset
-    entered = 0 if entering is None else _record(segment, moment, cause, Move.ENTERED, first, entering)
-    left = 0 if leaving is None else _record(segment, moment, cause, Move.LEFT, first + entered, leaving)
-    moved = Moved(entered, left)
-    if not moved:
-        return moved
-    split = first + entered
-    _write_members(segment, first, split, split + left)
+    end = first + _record(segment, moment, cause, first, moving)
+    if end == first:
+        return Moved()
+    events = MembershipEvent.objects.filter(segment=segment, offset__gte=first, offset__lt=end)
+    split = first + events.filter(move=Move.ENTERED).count()
+    moved = Moved(split - first, end - split)
+    _write_members(segment, first, split, end)
     if segment.published_tag_id is not None:
-        _write_links(segment, first, split, split + left)
+        _write_links(segment, first, split, end)
     if tells_dependents:
-        _mark_dependents(segment, first, split + left)
-    segment.next_offset = split + left
-    segment.size += entered - left
+        _mark_dependents(segment, events)
+    segment.next_offset = end
+    segment.size += moved.entered - moved.left
     segment.changed_utc = moment.now
     segment.save(update_fields=["next_offset", "size", "changed_utc"])
     _write_day(segment, moment, moved)
@@ -76,21 +70,22 @@ _MEMBER = SegmentMember._meta.db_table
 _OF_EVENTS = f'FROM {_EVENT} e WHERE e.segment_id = %s AND e."offset" >= %s AND e."offset" < %s'
 
 
-def _record(
-    segment: Segment, moment: Moment, cause: Cause, move: Move, first: int, who: models.QuerySet[Any, Any]
-) -> int:
-    sql, parameters = compiled(who)
-    via = "who.via" if move is Move.ENTERED else "'rule'"
-    if move is Move.LEFT:
-        via = "%s"
-        parameters = [Via.LIST if segment.is_static else Via.RULE, *parameters]
+def _among_events() -> str:
+    """Answer the condition of being named by events; of an array PostgreSQL uses the index, however it guesses."""
+    refs = f"SELECT e.customer_ref {_OF_EVENTS}"
+    return f"= ANY(ARRAY({refs}))" if connection.vendor == "postgresql" else f"IN ({refs})"
+
+
+def _record(segment: Segment, moment: Moment, cause: Cause, first: int, moving: models.QuerySet[Any, Any]) -> int:
+    """Write the events, those who enter first."""
+    sql, parameters = compiled(moving)
     columns = 'segment_id, "offset", customer_ref, move, cause, rule_version, at, via'
-    statement = (
+    return execute(
         f"INSERT INTO {_EVENT} ({columns})"
-        f" SELECT %s, %s + ROW_NUMBER() OVER (ORDER BY who.id) - 1, who.id, %s, %s, %s, %s, {via} FROM ({sql}) who"
+        " SELECT %s, %s + ROW_NUMBER() OVER (ORDER BY CASE WHEN who.enters THEN 0 ELSE 1 END, who.id) - 1, who.id,"
+        f" CASE WHEN who.enters THEN '{Move.ENTERED}' ELSE '{Move.LEFT}' END, %s, %s, %s, who.via FROM ({sql}) who",
+        [segment.pk, first, str(cause), segment.rule_version, instant(moment.now), *parameters],
     )
-    fixed = [segment.pk, first, str(move), str(cause), segment.rule_version, instant(moment.now)]
-    return execute(statement, [*fixed, *parameters])
 
 
 def _write_members(segment: Segment, first: int, split: int, end: int) -> None:
@@ -102,7 +97,7 @@ def _write_members(segment: Segment, first: int, split: int, end: int) -> None:
         )
     if end > split:
         execute(
-            f"DELETE FROM {_MEMBER} WHERE segment_id = %s AND customer_id IN (SELECT e.customer_ref {_OF_EVENTS})",
+            f"DELETE FROM {_MEMBER} WHERE segment_id = %s AND customer_id {_among_events()}",
             [segment.pk, segment.pk, split, end],
         )
 
@@ -119,19 +114,17 @@ def _write_links(segment: Segment, first: int, split: int, end: int) -> None:
         )
     if end > split:
         execute(
-            f"DELETE FROM {links} WHERE tag_id = %s AND customer_id IN (SELECT e.customer_ref {_OF_EVENTS})",
+            f"DELETE FROM {links} WHERE tag_id = %s AND customer_id {_among_events()}",
             [segment.published_tag_id, segment.pk, split, end],
         )
 
 
-def _mark_dependents(segment: Segment, first: int, end: int) -> None:
+def _mark_dependents(segment: Segment, events: models.QuerySet[Any, Any]) -> None:
     from customers.models import Customer
 
-    if not Segment.objects.referring_to(segment.pk, segment.published_tag_id).exists():
-        return
-    moved = MembershipEvent.objects.filter(segment=segment, offset__gte=first, offset__lt=end).order_by()
-    bits = Changed.SEGMENTS | Changed.TAGS
-    Customer.objects.filter(pk__in=moved.values("customer_ref")).update(stale=F("stale").bitor(int(bits)))
+    if Segment.objects.referring_to(segment.pk, segment.published_tag_id).exists():
+        moved = Customer.objects.filter(pk__in=events.order_by().values("customer_ref"))
+        moved.update(stale=F("stale").bitor(int(Changed.SEGMENTS | Changed.TAGS)))
 
 
 def _write_day(segment: Segment, moment: Moment, moved: Moved) -> None:
