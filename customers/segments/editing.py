@@ -13,7 +13,7 @@ from django.utils import timezone
 from customers.segments.circles import refuse_circle
 from customers.segments.history import Cause, MembershipEvent, SegmentDay
 from customers.segments.models import NAME_LENGTH, Kind, Segment, SegmentMember
-from customers.segments.publishing import all_references, take_tag_off
+from customers.segments.publishing import take_tag_off
 from customers.segments.reading import check_rule, read_rule
 from customers.segments.rules import Group, to_json
 from customers.segments.running import queue
@@ -31,10 +31,6 @@ class SegmentNameTaken(Refusal):
 
 class SegmentInUse(Refusal):
     """The rules of other segments name this one."""
-
-
-class RuleInCircle(Refusal):
-    """The rule asks for this very segment, or for the tag that it publishes, directly or through other segments."""
 
 
 @transaction.atomic
@@ -66,7 +62,6 @@ def make(
         segment.id = id
         refuse_circle(segment, segment.tree)
     _save(segment, force_insert=True)
-    _refuse_circles(segment)
     record(Act.CREATED, segment, after=facts(segment))
     if not is_static:
         queue(segment, Cause.MADE)
@@ -103,7 +98,6 @@ def amend(segment: Segment, **fields: Any) -> Segment:
         current.rule_version += 1
         current.timed_utc = max(current.timed_utc, timezone.now())
     _save(current, update_fields=[*changed, "rule_version", "timed_utc"])
-    _refuse_circles(current)
     record(
         Act.CHANGED,
         current,
@@ -156,11 +150,6 @@ def _save(segment: Segment, **options: Any) -> None:
         if Segment.objects.filter(name=segment.name).exclude(pk=segment.pk).exists():
             raise SegmentNameTaken(f"A segment named {segment.name!r} exists already") from error
         raise
-
-
-def _refuse_circles(segment: Segment) -> None:
-    if {segment.pk, segment.published_tag_id} & all_references(segment):
-        raise RuleInCircle
 
 
 def _name(name: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from django.db.models import BooleanField, Case, CharField, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, CharField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 
 from customers.segments.compiling import condition
 from customers.segments.expressions import IsTrue, TextIn
@@ -95,6 +95,13 @@ def those_moving(segment: Segment, moment: Moment, within: Within) -> QuerySet[A
         via = Case(When(pinned(segment, is_in=True), then=Value(str(Via.PIN))), default=via)  # type: ignore[assignment]
     rows = Customer.objects.filter(within.of("id")).filter(Differ(IsTrue(wanted), is_member(segment, within)))
     return rows.order_by().annotate(enters=IsTrue(wanted), via=via).values("id", "enters", "via")
+
+
+def would_move(segment: Segment, moment: Moment) -> Moved:
+    """Answer how many would enter and leave now; nobody does."""
+    moving = those_moving(segment, moment, Stretch()).values_list("enters")
+    counts: dict[bool, int] = {bool(enters): number for enters, number in moving.annotate(number=Count("id"))}
+    return Moved(counts.get(True, 0), counts.get(False, 0))
 
 
 def all_move(rows: QuerySet[Any, Any], *, enter: bool, via: Via = Via.RULE) -> QuerySet[Any, Any]:

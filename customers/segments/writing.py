@@ -124,6 +124,8 @@ def _mark_dependents(segment: Segment, events: models.QuerySet[Any, Any]) -> Non
 
     if Segment.objects.referring_to(segment.pk, segment.published_tag_id).exists():
         moved = Customer.objects.filter(pk__in=events.order_by().values("customer_ref"))
+        # In the order in which all who change many lock them, lest two wait for each other.
+        list(moved.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
         moved.update(stale=F("stale").bitor(int(Changed.SEGMENTS | Changed.TAGS)))
 
 

@@ -7,7 +7,6 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from customers.admin.segments.drafts import DraftGroup, DraftLeaf, Path, walk
@@ -17,7 +16,7 @@ from customers.segments.faces import DatabaseNames, write_sentence
 from customers.segments.given import seen
 from customers.segments.limits import TookTooLong, time_limited
 from customers.segments.linting import lint
-from customers.segments.membership import those_entering, those_leaving
+from customers.segments.membership import would_move
 from customers.segments.operators import Shape
 from customers.segments.reading import InvalidRule, read_rule
 from customers.segments.rules import Group
@@ -96,10 +95,8 @@ def changes_of(segment: Segment, rule: Group) -> Changes | None:
     moment = other.next_moment()
     try:
         with time_limited(CHANGES_WITHIN):
-            return Changes(
-                those_entering(other, moment, Q()).count(),
-                those_leaving(other, moment, Q()).count(),
-            )
+            moved = would_move(other, moment)
+            return Changes(moved.entered, moved.left)
     except TookTooLong:
         return None
 
