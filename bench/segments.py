@@ -24,6 +24,7 @@ django.setup()
 from django.db import connection, transaction  # noqa: E402
 from django.db.models import F  # noqa: E402
 
+from bench.segment_rules import measure_rules  # noqa: E402
 from customers.changes import Changed  # noqa: E402
 from customers.models import Customer, Segment  # noqa: E402
 from customers.segments import leases, running, stale  # noqa: E402
@@ -179,7 +180,9 @@ def main() -> None:
     for left in Segment.objects.filter(name__startswith="bench: "):
         remove(left)
     customers = Customer.objects.count() - 1
-    measure_memberships(Table(customers), customers)
+    table = Table(customers)
+    measure_rules(table)
+    measure_memberships(table, customers)
 
 
 if __name__ == "__main__":

@@ -55,13 +55,31 @@ def _compiled(node: Node, moment: Moment, *, negated: bool) -> Condition:
     if isinstance(node, Leaf):
         asked = asked_by(node)
         holds = _test(asked, moment)
-        return IsNotTrue(holds) if asked.negated is not negated else holds
+        if asked.negated is negated:
+            return holds
+        # EXISTS is never NULL, and NOT EXISTS is what databases know how to join.
+        return ~holds if isinstance(asked.test, Bears) else IsNotTrue(holds)
     turned = node.negated is not negated
     every = (node.combinator == "and") is not turned
     if not node.rules:
         return Always(every)
-    parts = [_compiled(child, moment, negated=turned) for child in node.rules]
+    parts = [_compiled(child, moment, negated=turned) for child in sorted(node.rules, key=_cost)]
     return Q(*parts, _connector=Q.AND if every else Q.OR)
+
+
+def _cost(node: Node) -> int:
+    """Answer how dear a node is: databases ask in the order that is written, and stop when they know."""
+    if not isinstance(node, Leaf):
+        return max(map(_cost, node.rules), default=0)
+    asked = asked_by(node)
+    if asked.field.kind is not Kind.METADATA:
+        is_elsewhere = isinstance(asked.test, Bears) or asked.field.name == "waiting_since"
+        return 4 if is_elsewhere else _COST_OF_FIELDS.get(type(asked.test), 0)
+    return _COST_OF_METADATA[type(asked.test)]
+
+
+_COST_OF_FIELDS: dict[type, int] = {Contains: 1, Matches: 6}
+_COST_OF_METADATA: dict[type, int] = {Equals: 2, Contains: 3, Known: 3, During: 5, Within: 7, Matches: 6}
 
 
 def _test(asked: Asked, moment: Moment) -> Condition:

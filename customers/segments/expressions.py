@@ -34,7 +34,7 @@ class _Condition(Func):
 class MetadataText(Func):
     """The text under a metadata key; NULL when there is none.
 
-    Of what is no text in JSON it is the text that PostgreSQL makes of it: ask IsText too.
+    Of what is no text in JSON it is whatever the database makes of it: ask IsText too, and behind, for few are asked.
     """
 
     output_field = TextField()
@@ -53,10 +53,7 @@ class MetadataText(Func):
         sql, parameters = compiler.compile(self.source_expressions[0])
         if _PLAIN_KEY.match(self.key):
             path = f'$."{self.key}"'
-            return (
-                f"(CASE WHEN json_type({sql}, %s) = 'text' THEN json_extract({sql}, %s) END)",
-                [*parameters, path, *parameters, path],
-            )
+            return f"json_extract({sql}, %s)", [*parameters, path]
         return (
             f"(SELECT entry.value FROM json_each({sql}) entry WHERE entry.key = %s AND entry.type = 'text')",
             [*parameters, self.key],
@@ -64,7 +61,7 @@ class MetadataText(Func):
 
 
 class IsText(_Condition):
-    """What is under a metadata key is a text; on SQLite MetadataText has seen to it."""
+    """What is under a metadata key is a text."""
 
     def __init__(self, key: str) -> None:
         super().__init__(F("metadata"))
@@ -76,8 +73,15 @@ class IsText(_Condition):
         return f"(jsonb_typeof({sql} -> %s::text) = 'string')", [*parameters, self.key]
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> SQL:  # type: ignore[override]
-        """Answer the SQL for SQLite."""
-        return "(1 = 1)", []
+        """Answer the SQL for SQLite; of keys that its paths cannot name, MetadataText has seen to it."""
+        return self.as_sqlite_of(compiler, self.source_expressions[0])
+
+    def as_sqlite_of(self, compiler: Any, column: Any) -> SQL:
+        """Answer the SQL for SQLite, of a column that was resolved."""
+        if not _PLAIN_KEY.match(self.key):
+            return "(1 = 1)", []
+        sql, parameters = compiler.compile(column)
+        return f"(json_type({sql}, %s) = 'text')", [*parameters, f'$."{self.key}"']
 
 
 class HasMetadata(_Condition):
@@ -95,7 +99,8 @@ class HasMetadata(_Condition):
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> SQL:  # type: ignore[override]
         """Answer the SQL for SQLite."""
         sql, parameters = MetadataText(self.key, self.source_expressions[0]).as_sqlite(compiler, connection)
-        return f"({sql} = %s)", [*parameters, self.text]
+        is_text, more = IsText(self.key).as_sqlite_of(compiler, self.source_expressions[0])
+        return f"({sql} = %s AND {is_text})", [*parameters, self.text, *more]
 
 
 class NumberOf(Func):

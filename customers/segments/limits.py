@@ -57,7 +57,15 @@ def _on_postgresql(connection: Any, seconds: float) -> Iterator[None]:
 @contextmanager
 def _on_sqlite(connection: Any, seconds: float) -> Iterator[None]:
     end = time.monotonic() + seconds
-    connection.connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
+
+    def is_over() -> bool:
+        nonlocal end
+        over = time.monotonic() > end
+        if over:
+            end = float("inf")  # once: Django, in development, asks SQLite how to write down what failed
+        return over
+
+    connection.connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
     try:
         yield
     except OperationalError as error:

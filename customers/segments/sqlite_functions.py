@@ -19,8 +19,11 @@ def register(sender: Any, connection: Any, **_: Any) -> None:
         create("parlant_found", 2, _found, deterministic=True)
 
 
-def _number(text: str | None) -> float | None:
-    return None if text is None else number_of(text)
+# What is no text in JSON comes as a number, and is asked about elsewhere.
+
+
+def _number(text: object) -> float | None:
+    return number_of(text) if isinstance(text, str) else None
 
 
 @lru_cache(maxsize=100)
@@ -28,9 +31,9 @@ def _span(*micros: int | None) -> Span:
     return span_from_micros(micros)  # type: ignore[arg-type]
 
 
-def _during(text: str | None, *micros: int | None) -> bool | None:
-    return None if text is None else _span(*micros).has_text(text)
+def _during(text: object, *micros: int | None) -> bool | None:
+    return None if not isinstance(text, str) else _span(*micros).has_text(text)
 
 
-def _found(text: str | None, canonical: str) -> bool | None:
-    return None if text is None else Pattern(canonical).found_in(text)
+def _found(text: object, canonical: str) -> bool | None:
+    return None if not isinstance(text, str) else Pattern(canonical).found_in(text)
