@@ -31,6 +31,7 @@ class Subject:
     """A person: the customer of an id, if there is one now, with the ids of those who were merged into her.
 
     `words` are texts by which she is known, to find her where no id tells; `pseudonym` stands for her ids afterwards.
+    `values` are the keys and values of metadata that she has, or had as far as the audit remembers.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Subject:
     customer: Customer | None
     words: tuple[str, ...]
     pseudonym: str
+    values: frozenset[tuple[str, str]] = frozenset()
 
 
 class Part:

@@ -30,7 +30,7 @@ def subject_of(customer_id: str) -> Subject:
     customer = Customer.objects.filter(pk=key).first()
     old = list(CustomerAlias.objects.filter(customer_id=key).order_by("pk").values_list("pk", flat=True))
     words = dict.fromkeys(word for word in _words([key, *old], customer) if len(word) >= SHORTEST_WORD)
-    subject = Subject(key, (key, *old), customer, tuple(words), pseudonym(key))
+    subject = Subject(key, (key, *old), customer, tuple(words), pseudonym(key), _values([key, *old], customer))
     if customer is None and not any(each.count(subject).total() for each in parts()):
         raise NotFound("Customer", customer_id)
     return subject
@@ -47,6 +47,16 @@ def _words(ids: list[str], customer: Customer | None) -> Iterator[str]:
         yield from _of(entry.after, personal)
     for gone in CustomerMerge.objects.filter(gone_id__in=ids).values_list("gone", flat=True):
         yield from _of(gone, personal)
+
+
+def _values(ids: list[str], customer: Customer | None) -> frozenset[tuple[str, str]]:
+    """Answer the keys and values of metadata that she has and that the audit remembers of her."""
+    kept: list[Any] = [{"metadata": customer.metadata}] if customer is not None else []
+    for entry in AuditEntry.objects.filter(kind="customer", object_id__in=ids).iterator(chunk_size=1000):
+        kept += [entry.before, entry.after]
+    metadata = [values.get("metadata") for values in kept if isinstance(values, dict)]
+    found = (pair for each in metadata if isinstance(each, dict) for pair in each.items())
+    return frozenset((key, value) for key, value in found if isinstance(value, str))
 
 
 def _of(values: Any, personal: frozenset[str]) -> Iterator[str]:

@@ -73,6 +73,17 @@ class MetadataKey(models.Model):
             "estimated": self.is_estimated,
         }
 
+    def forget(self, value: str, type: str, *, counted: bool, alone: bool) -> None:
+        """Take out a value that somebody had who is erased: counted of her until now, alone: nobody else has it."""
+        if counted:
+            self.counts = {name: count - (name == type) for name, count in self.counts.items()}
+            self.customers = max(0, self.customers - 1)
+        if alone:
+            self.values.pop(value, None)
+        elif counted and value in self.values:
+            self.values[value] = max(1, self.values[value] - 1)
+        self.save(update_fields=["counts", "customers", "values"])
+
     @classmethod
     def mark_personal(cls, key: str, personal: bool = True) -> MetadataKey:
         """Say whether a key holds personal data; in force everywhere within seconds."""
@@ -166,7 +177,7 @@ def _take_in(state: CatalogueState, now: datetime) -> bool:
         return False
     tally, reading, newcomers = Tally(), Tally(state.found), 0
     for _, customer_id, before, after, act in read:
-        newcomers += {"created": 1, "deleted": -1}.get(act, 0)
+        newcomers += _newcomers(act, before, after)
         for part, number in ((before, -1), (after, 1)):
             changed = part.get("metadata") if isinstance(part, dict) else None
             tally.add(changed, number)
@@ -181,6 +192,17 @@ def _take_in(state: CatalogueState, now: datetime) -> bool:
     state.found = reading.to_json() if state.read_up_to is not None else {}
     state.save(update_fields=["entry", "customers", "found"])
     return len(read) == STEP
+
+
+def _newcomers(act: str, before: Any, after: Any) -> int:
+    """Answer how many customers more there are by an act, or fewer; a merge and its undoing write two entries."""
+    if act == "merged":
+        return -1 if isinstance(after, dict) and "into" in after else 0
+    if act == "unmerged":
+        return 1 if before is None else 0
+    if act == "erased":
+        return -1 if isinstance(after, dict) and after.get("customers") else 0
+    return {"created": 1, "deleted": -1}.get(act, 0)
 
 
 def _write(

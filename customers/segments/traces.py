@@ -7,8 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 from customers.merging.models import CustomerMerge
+from customers.models import Customer
 from customers.parts import Conversations, Part, Subject, part
 from customers.segments import listing, pinning
+from customers.segments.catalogue import CatalogueState, metadata_keys
+from customers.segments.explaining import type_of_text
+from customers.segments.expressions import MetadataText
 from customers.segments.history import DeletedCustomer, MembershipEvent
 from customers.segments.leaving import leave_segments
 from customers.segments.models import Kind, Segment, SegmentMember, SegmentPin, SegmentQuerySet
@@ -97,6 +101,34 @@ class Memberships(Part):
                 pinning.unpin(segment, merge.survivor_id)
             elif each["new"]:
                 yield f"The pin in the segment {segment.name} was changed since"
+
+
+@part
+class FrequentValues(Part):
+    """The catalogue of metadata keeps frequent values; where customers are few, that is each of them."""
+
+    name: ClassVar[str] = "metadata_catalogue"
+
+    def erase(self, subject: Subject, conversations: Conversations) -> Counter[str]:
+        """Forget the values that nobody else has, and count her no longer."""
+        now = set(subject.customer.metadata.items()) if subject.customer else set()
+        state = CatalogueState.objects.select_for_update().first()
+        kept = {row.key: row for row in metadata_keys({key for key, _ in subject.values})}
+        for key, value in subject.values:
+            alone = not _others_with(key, value, subject.ids)
+            if row := kept.get(key):
+                row.forget(value, type_of_text(value), counted=(key, value) in now, alone=alone)
+            if state and alone:
+                _, values = state.found.get(key, ({}, {}))
+                values.pop(value, None)
+        if state:
+            state.save(update_fields=["found"])
+        return Counter()
+
+
+def _others_with(key: str, value: str, ids: Collection[str]) -> bool:
+    rows = Customer.objects.alias(kept=MetadataText(key)).filter(kept=value)
+    return rows.exclude(pk__in=ids).exists()
 
 
 def _lists() -> SegmentQuerySet:
