@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import Customer
+from customers.admin.segments.figures import Figures
+from customers.models import Customer, Segment
+from customers.segments.history import SegmentDay
 from parlant_site.common.console.markup import list_of
 from sessions_app.admin.sessions import customer_link, tags_of
 from sessions_app.events import Mode
@@ -20,6 +22,7 @@ from sessions_app.models import Session
 
 DAYS = 14
 WAITING_SHOWN = 8
+MOVED_SHOWN = 5
 BAR_WIDTH, BAR_GAP, HEIGHT = 36, 8, 120
 
 
@@ -60,8 +63,23 @@ def home(request: HttpRequest) -> dict[str, Any]:
         seen = _some(Customer.objects.filter(last_seen__gte=timezone.now() - timedelta(days=7)))
         numbers.append(Number(_("New customers, 7 days"), newcomers, list_of("customers_customer", created=7)))
         numbers.append(Number(_("Customers who wrote, 7 days"), seen, list_of("customers_customer", seen=7)))
+    if request.user.has_perm("customers.view_segment"):
+        context["moved"] = _moved_today()
     context["numbers"] = numbers
     return context
+
+
+def _moved_today() -> list[dict[str, Any]]:
+    """Answer the segments that moved most today, with their last 30 days."""
+    today = SegmentDay.objects.filter(day=timezone.localdate()).order_by()
+    days = list(today.annotate(moves=F("entered") + F("left")).order_by("-moves", "segment_id")[:MOVED_SHOWN])
+    segments = Segment.objects.in_bulk([day.segment_id for day in days])
+    figures = Figures().of(segments.values())
+    return [
+        {"segment": segment, "line": figures.line(segment), "moved": figures.moved(segment)}
+        for day in days
+        if (segment := segments.get(day.segment_id)) and day.entered + day.left
+    ]
 
 
 def _session_numbers() -> list[Number]:

@@ -23,13 +23,19 @@ from customers.admin.forms import CustomerForm
 from customers.admin.merging import merge_pages
 from customers.admin.metadata_columns import chosen_keys, offered_keys, remember
 from customers.admin.privacy import privacy_pages
+from customers.admin.segments.from_list import rule_in
+from customers.admin.segments.of_customer import segment_pages
+from customers.admin.segments.on_list import list_segments
 from customers.admin.selecting import FILTERS
 from customers.admin.timeline import timeline
 from customers.models import Customer, CustomerTag, GuestStays
+from customers.querysets import CustomerQuerySet
+from customers.selection import narrowed
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import NOTHING, ago, badge, chips, list_of, named, number, page_of
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
+from parlant_site.common.errors import BadInput
 from parlant_site.common.personal import sight
 
 
@@ -49,7 +55,7 @@ class CustomerAdmin(ConsoleAdmin):
         Order("-name", _("Name"), "name"),
     )
     filters = FILTERS
-    search_hint = _("Search by name, id or metadata")
+    search_hint = _("Name, id, metadata, or a rule: tag:VIP and metadata.mrr > 500")
     empty_text = _("No customers yet. They appear as soon as your application registers them, or you add one here.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
@@ -58,8 +64,12 @@ class CustomerAdmin(ConsoleAdmin):
         return Customer.objects.prefetch_related(Prefetch("tag_links", queryset=links))
 
     def search(self, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
-        """Answer those with every word in id, name or metadata."""
-        return rows.search(words)  # type: ignore[attr-defined]
+        """Answer those whom a rule matches, else those with every word in id, name or metadata."""
+        assert isinstance(rows, CustomerQuerySet)
+        try:
+            return rows.search(words) if rule_in(words) is None else narrowed(rows, "q", words, timezone.now())
+        except BadInput:  # a rule about what this operator may not see
+            return rows.none()
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list with the metadata columns that this operator chose."""
@@ -72,6 +82,7 @@ class CustomerAdmin(ConsoleAdmin):
                 "chosen_keys": chosen_keys(request),
                 "offered_keys": offered_keys(request),
                 "offers": offers(request.user),
+                **list_segments(request),
                 "as_of": timezone.now().isoformat(),
                 **(extra_context or {}),
             },
@@ -124,7 +135,7 @@ class CustomerAdmin(ConsoleAdmin):
             name="customers_customer_timeline",
         )
         bulk = path("bulk/", self.admin_site.admin_view(self.bulk_view), name="customers_customer_bulk")
-        return [bulk, page, *privacy_pages(self), *merge_pages(self), *super().get_urls()]
+        return [bulk, page, *privacy_pages(self), *merge_pages(self), *segment_pages(self), *super().get_urls()]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """Lead from the id of a customer who was merged to the survivor."""

@@ -3,14 +3,14 @@ exactly those whom the list shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import CustomerTag
+from customers.models import CustomerTag, Segment, SegmentMember
 from customers.querysets import CustomerQuerySet
 from customers.searching import few_or_many
 from customers.selection import narrowed
@@ -18,7 +18,16 @@ from parlant_site.common.console.listing import Filter
 from parlant_site.common.json import JSONValue
 from tags.models import Tag
 
+if TYPE_CHECKING:
+    from customers.segments.counting import Count
+
 OFFERED_TAGS = 200
+OFFERED_SEGMENTS = 200
+
+
+def shown_counts(counts: Mapping[str, Count]) -> dict[str, str]:
+    """Answer counts as a list shows them; estimated ones say so."""
+    return {key: f"{'' if count.is_exact else '≈ '}{count.number:,}" for key, count in counts.items()}
 
 
 class CustomerFilter(Filter):
@@ -28,6 +37,12 @@ class CustomerFilter(Filter):
     """
 
     term: ClassVar[str]
+
+    def counts(self) -> Mapping[str, str]:
+        """Answer how many customers each choice has: of all, whatever else is chosen."""
+        from customers.admin.segments.from_list import counts_of
+
+        return shown_counts(counts_of(self.term, [value for value, _label in self.choices()]))
 
     def value_of(self, values: list[str]) -> JSONValue:
         """Answer the term's value for the values in the list's address; None when the list ignores them."""
@@ -62,6 +77,12 @@ class TagFilter(CustomerFilter):
         """Answer the tags by name."""
         return list(Tag.objects.order_by("name").values_list("pk", "name")[:OFFERED_TAGS])
 
+    def counts(self) -> Mapping[str, str]:
+        """Answer how many bear each tag."""
+        from customers.admin.segments.from_list import counts_of_tags
+
+        return shown_counts(counts_of_tags())
+
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Answer those who bear it."""
         assert isinstance(rows, CustomerQuerySet)
@@ -86,6 +107,33 @@ class TagFilter(CustomerFilter):
                 several = kind == "none" or len(held) > 1
                 parts.append(f"{word} {', '.join(held)}" if several else held[0])
         return f"{self.label}: {'; '.join(parts)}"
+
+
+class SegmentFilter(CustomerFilter):
+    """The members of a segment."""
+
+    name = "segment"
+    label = _("Segment")
+    term = "segment"
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Answer the segments by name."""
+        return list(Segment.objects.order_by("name").values_list("pk", "name")[:OFFERED_SEGMENTS])
+
+    def counts(self) -> Mapping[str, str]:
+        """Answer the sizes."""
+        return {key: f"{size:,}" for key, size in Segment.objects.order_by().values_list("pk", "size")}
+
+    def value_of(self, values: list[str]) -> JSONValue:
+        """Answer the segment's id; None for one that is gone."""
+        return values[-1] if Segment.objects.filter(pk=values[-1]).exists() else None
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer its members."""
+        assert isinstance(rows, CustomerQuerySet)
+        if self.value_of([value]) is None:
+            return rows
+        return few_or_many(rows, SegmentMember.objects.filter(segment_id=value), "customer_id")
 
 
 class LastSeenFilter(CustomerFilter):

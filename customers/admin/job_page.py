@@ -71,8 +71,9 @@ def _list_link(job: DataJob) -> str:
     """Answer the list of those who match the job's query now; "" when the list cannot say the query."""
     query = dict((job.selection or {}).get("query") or {})
     parameters: list[tuple[str, str]] = []
-    if words := query.pop("search", None):
-        parameters.append(("q", str(words)))
+    for name in ("search", "q"):
+        if words := query.pop(name, None):
+            parameters.append(("q", str(words)))
     for each in FILTERS:
         if each.term in query:
             said = each().parameters(query.pop(each.term))

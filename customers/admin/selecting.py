@@ -9,11 +9,19 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from customers.admin.filters import AnsweredByFilter, CreatedFilter, CustomerFilter, LastSeenFilter, TagFilter
+from customers.admin.filters import (
+    AnsweredByFilter,
+    CreatedFilter,
+    CustomerFilter,
+    LastSeenFilter,
+    SegmentFilter,
+    TagFilter,
+)
+from customers.admin.segments.from_list import rule_in
 from customers.selection import Selection
 from parlant_site.common.json import JSONValue
 
-FILTERS: tuple[type[CustomerFilter], ...] = (TagFilter, LastSeenFilter, CreatedFilter, AnsweredByFilter)
+FILTERS: tuple[type[CustomerFilter], ...] = (TagFilter, SegmentFilter, LastSeenFilter, CreatedFilter, AnsweredByFilter)
 
 
 def words_of(data: QueryDict) -> str:
@@ -34,7 +42,7 @@ def query_of(data: QueryDict) -> dict[str, JSONValue]:
     """Answer the terms that say what the parameters of the list say."""
     query: dict[str, JSONValue] = {}
     if words := words_of(data):
-        query["search"] = words
+        query["search" if rule_in(words) is None else "q"] = words
     for each in FILTERS:
         values = [value for value in data.getlist(each.name) if value and "\0" not in value]
         if values and (value := each().value_of(values)) is not None:
@@ -51,6 +59,8 @@ def in_words(kept: dict[str, Any]) -> list[str]:
     for name, value in kept.get("query", {}).items():
         if name == "search":
             said.append(_("Search: %s") % value)
+        elif name == "q":
+            said.append(_("Rule: %s") % value)
         else:
             said.append(by_term[name].in_words(value) if name in by_term else f"{name}: {value}")
     return said

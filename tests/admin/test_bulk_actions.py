@@ -46,7 +46,12 @@ def page_of_job(browser: Client, answer: Any) -> str:
 
 
 FILTERED = [
-    *(f"{each.name}={value}" for each in FILTERS if each.name != "tag" for value, _ in each().choices()),
+    *(
+        f"{each.name}={value}"
+        for each in FILTERS
+        if each.name not in ("tag", "segment")
+        for value, _ in each().choices()
+    ),
     "seen=rubbish",
     "q=person",
     "tag=VIP",

@@ -49,7 +49,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(url: str, browser
     with CaptureQueriesContext(connection) as many:
         assert browser.get(url).status_code == 200
     assert len(many) == len(few)
-    assert len(many) <= 14
+    assert len(many) <= 15
 
 
 def counted_wholly(queries: CaptureQueriesContext) -> list[str]:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
+from customers.admin.selecting import selection_of
 from customers.models import Customer, Segment
 from customers.segments import past
 from customers.segments.catalogue import keep_current
 from customers.segments.faces import DatabaseNames, write_text
 from customers.segments.history import MembershipEvent
+from customers.segments.remembering import forget
 from customers.segments.worker import settle_all
 from parlant_site.common.audit import AuditEntry
 from tags.models import Tag
-from tests.admin.pages import text_of
+from tests.admin.pages import names_listed, text_of
 from tests.admin.segments import Editor, rule
-from tests.segments.membership import made
+from tests.segments.membership import check_laws, check_settled, made
 
 LIST = "/admin/customers/segment/"
 
@@ -432,3 +437,103 @@ def test_a_tag_is_published_and_given_up(browser: Client, people: Any) -> None:
     assert refused.status_code == 302
     segment.refresh_from_db()
     assert segment.published_tag is None, "customers bear VIP already"
+
+
+def test_a_customers_segments_are_shown_with_what_alone_is_missing(browser: Client, people: Any) -> None:
+    made("VIP", rule("tag:VIP"))
+    great = made("Great", rule("tag:VIP and metadata.mrr > 1000"))
+    made("Fair", None)
+    shown = text_of(browser.get("/admin/customers/customer/ada/segments/").content)
+    assert "In VIP since just now Why? VIP" in shown
+    assert (
+        "Nearly in Great Why not? Great only this is missing: metadata.mrr is more than 1000 (100 too little)" in shown
+    )
+    assert "Not in Fair" in shown
+    assert (
+        f"{page_of(great, 'explain')}?customer=ada"
+        in browser.get("/admin/customers/customer/ada/segments/").content.decode()
+    )
+
+
+def test_entering_and_leaving_stand_in_the_timeline(browser: Client, people: Any) -> None:
+    made("VIP", rule("tag:VIP"))
+    shown = text_of(browser.get("/admin/customers/customer/ada/timeline/").content)
+    assert "Entered VIP · the customer changed" in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("q=metadata.mrr > 50", {"Ada", "Bea"}),
+        ("q=tag:VIP and metadata.mrr > 50", {"Ada"}),
+        ("q=not metadata.mrr exists", {"Cid", "Guest"}),
+        ("q=ada", {"Ada"}),
+        ("q=pro", {"Ada"}),
+        ("segment=Paying", {"Ada", "Bea"}),
+        ("segment=Paying&q=free", {"Bea"}),
+    ],
+)
+def test_the_list_of_customers_takes_rules_words_and_segments_and_acts_on_the_same(
+    browser: Client, people: Any, query: str, names: set[str]
+) -> None:
+    segment = made("Paying", rule("metadata.mrr > 0"))
+    query = query.replace("segment=Paying", f"segment={segment.pk}")
+    assert set(names_listed(browser, f"/admin/customers/customer/?{query}")) == names
+    selected = selection_of(QueryDict(query)).customers().values_list("name", flat=True)
+    assert set(selected) == names
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("q=metadata.mrr > 50 and name starts A&seen=7", "metadata.mrr > 50 and name starts A and seen within 7 days"),
+        ("q=metadata.mrr > 50 or name starts A", "(metadata.mrr > 50 or name starts A)"),
+        ("tag=VIP&created=1", "tag all (VIP) and created within 1 day"),
+        ("seen=never&with=none", "seen is missing and sessions = 0"),
+        ("seen=-30&with=human", "seen more than 30 days ago and manual_sessions > 0"),
+        ("q=ada", "(name contains ada or id contains ada)"),
+    ],
+)
+def test_what_the_list_shows_becomes_a_segment_with_two_clicks(
+    browser: Client, people: Any, query: str, text: str
+) -> None:
+    query = query.replace("tag=VIP", f"tag={Tag.objects.get().pk}")
+    link = browser.get(f"/admin/customers/customer/?{query}").context["save_link"]
+    editor = Editor(browser, link)
+    listed = set(names_listed(browser, f"/admin/customers/customer/?{query}"))
+    assert {customer.name for customer in editor.look.samples} == listed
+    editor.press("save")
+    assert text_of_rule(Segment.objects.get()).strip("()") == text.strip("()")
+
+
+def test_a_text_that_begins_like_a_rule_is_told_why_it_is_none(browser: Client, people: Any) -> None:
+    shown = text_of(browser.get("/admin/customers/customer/?q=metadata.mrr >").content)
+    assert "Searched as words; as a rule:" in shown
+    assert "Searched as words" not in text_of(browser.get("/admin/customers/customer/?q=tag").content)
+
+
+def test_filters_say_how_many_each_choice_has(browser: Client, people: Any) -> None:
+    forget()
+    made("Paying", rule("metadata.mrr > 0"))
+    shown = text_of(browser.get("/admin/customers/customer/").content)
+    assert "VIP 1" in shown
+    assert "Paying 2" in shown
+    assert "Never 4" in shown
+    assert "pro 1" in shown
+
+
+def test_home_shows_the_segments_that_moved_most(browser: Client, people: Any) -> None:
+    made("Paying", rule("metadata.mrr > 0"))
+    assert "Segments that moved most today Paying 2 from 0 to 2 in 30 days +2 −0" in text_of(
+        browser.get("/admin/").content
+    )
+
+
+def test_the_demo_has_segments_with_a_past(browser: Client) -> None:
+    call_command("seed_demo", customers=60, verbosity=0, stdout=StringIO())
+    check_laws()
+    settle_all()
+    check_settled()
+    past_days = {segment.name: segment.days.count() for segment in Segment.objects.all()}
+    assert past_days["Going cold"] > 3
+    assert past_days["Invited to the fair"] >= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -38,6 +38,10 @@ class Filter:
         """Answer the values that are offered, with their labels."""
         raise NotImplementedError
 
+    def counts(self) -> Mapping[str, str]:
+        """Answer how many rows some of the choices have in the whole list, as it is shown."""
+        return {}
+
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Answer the rows for which the value holds; all for an unknown value."""
         raise NotImplementedError
@@ -50,6 +54,7 @@ class Choice:
     label: Any
     link: str
     chosen: bool
+    count: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ class Listing:
 
     def _offer(self, each: Filter) -> OfferedFilter:
         held = [value for value in self.query.getlist(each.name) if value]
-        choices = []
+        choices, counts = [], each.counts()
         for value, label in each.choices():
             chosen = value in held if each.many else held[-1:] == [value]
             if each.many:
@@ -188,7 +193,7 @@ class Listing:
                 link = self.link(**{each.name: wanted})
             else:
                 link = self.link(**{each.name: "" if chosen else value})
-            choices.append(Choice(label, link, chosen))
+            choices.append(Choice(label, link, chosen, counts.get(value, "")))
         return OfferedFilter(each.name, each.label, choices)
 
 

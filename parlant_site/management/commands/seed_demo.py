@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from parlant_site.demo.seeding import Written, seed
+from parlant_site.demo.segments import write_segments
 
 MOST = 5_000_000
 
@@ -37,7 +38,9 @@ class Command(BaseCommand):
             for step in seed(customers, anchor=_anchor(as_of)):
                 total = Written(*(a + b for a, b in zip(total, step, strict=True)))
                 progress.advance(task, step.looked_at)
-        if not total.customers:
+        if total.customers:
+            write_segments(_anchor(as_of))
+        else:
             self.stdout.write(f"The demo is there already, with {customers:,} customers: nothing was written.")
             return
         self.stdout.write(

@@ -1,0 +1,72 @@
+"""Segments on the list of customers: as tabs, and made from what the list shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from customers.admin.segments.from_list import problem_in, rule_in, text_of
+from customers.models import Segment
+from customers.segments.catalogue import metadata_keys
+from customers.segments.faces import write_leaf
+from customers.segments.fields import METADATA_PREFIX
+from customers.segments.models import NAME_LENGTH
+from customers.segments.rules import Leaf
+
+TABS = 8
+KEYS, VALUES, MOST_DIFFERENT = 5, 6, 20
+
+
+def list_segments(request: HttpRequest) -> dict[str, Any]:
+    """Answer the tabs, where to save what is shown as a segment, and common metadata values to narrow by."""
+    from customers.admin.selecting import in_words, query_of, words_of
+
+    words = words_of(request.GET)
+    found: dict[str, Any] = {
+        "rule_problem": problem_in(words) if words else "",
+        "metadata_choices": _metadata_choices(request, words),
+    }
+    if not request.user.has_perm("customers.view_segment"):
+        return found
+    here = request.GET.get("segment", "").replace("\0", "")
+    tabs = list(Segment.objects.order_by("-size", "name")[:TABS])
+    if here and here not in {each.pk for each in tabs}:
+        tabs += Segment.objects.filter(pk=here)
+    found |= {"segment_tabs": tabs, "segment_here": here if here in {each.pk for each in tabs} else ""}
+    query = query_of(request.GET)
+    if query and set(query) != {"segment"} and request.user.has_perm("customers.add_segment"):
+        name = ", ".join(each.partition(": ")[2] or each for each in in_words({"query": query}))[:NAME_LENGTH]
+        parameters = urlencode({"name": name, "text": text_of(query)})
+        found["save_link"] = f"{reverse('admin:customers_segment_add')}?{parameters}"
+    return found
+
+
+def _metadata_choices(request: HttpRequest, words: str) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Answer the keys that have few different values: (key, [(value, how many have it, address)])."""
+    shown: list[tuple[str, list[tuple[str, str, str]]]] = []
+    for row in metadata_keys():
+        values = row.top_values(MOST_DIFFERENT + 1)
+        if len(shown) == KEYS or not 1 < len(values) <= MOST_DIFFERENT:
+            continue
+        mark = "≈ " if row.is_estimated else ""
+        choices = [
+            (value, f"{mark}{count:,}", _narrowing(request, words, Leaf(METADATA_PREFIX + row.key, "=", value)))
+            for value, count in values[:VALUES]
+            if value
+        ]
+        shown.append((row.key, choices))
+    return shown
+
+
+def _narrowing(request: HttpRequest, words: str, leaf: Leaf) -> str:
+    """Answer the address of the list narrowed by one more leaf; words give way to it."""
+    query = request.GET.copy()
+    for name in ("after", "before"):
+        query.pop(name, None)
+    rule = rule_in(words) if words else None
+    inner = words if rule is not None and (rule.combinator == "and" or len(rule.rules) < 2) else f"({words})"
+    query["q"] = write_leaf(leaf) if rule is None else f"{inner} and {write_leaf(leaf)}"
+    return f"?{query.urlencode()}"
