@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import models
 
 from customers.models import Customer, Segment
@@ -86,6 +89,18 @@ def test_segments_tell_who_was_in_them(vip: Tag) -> None:
     Segment.objects.filter(pk=segment.pk).update(changed_utc=days_ago(2))
     segment.events.update(at=days_ago(2))
     assert sizes(tried("segments", "any", [segment.pk])) == [0, 0, 0, 0, 0, 0, 0, 1, 1, 1]
+
+
+def test_the_command_prints_a_line_for_each_day(vip: Tag) -> None:
+    printed = StringIO()
+    call_command("segment", "backtest", 'metadata.plan = "pro"', "--days", "3", stdout=printed)
+    assert printed.getvalue().count("\n") == 4
+    printed = StringIO()
+    call_command("segment", "backtest", 'metadata.plan = "pro"', "--days", "3", "--json", stdout=printed)
+    found = json.loads(printed.getvalue())
+    assert (len(found["days"]), found["is_exact"]) == (3, True)
+    with pytest.raises(CommandError, match="1 to 90"):
+        call_command("segment", "backtest", 'metadata.plan = "pro"', "--days", "91")
 
 
 def test_of_many_customers_some_stand_for_all(vip: Tag) -> None:

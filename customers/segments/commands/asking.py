@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, time
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from rich.tree import Tree
 
 from customers.models import Customer
+from customers.segments.backtesting import LONGEST, backtest
 from customers.segments.commands.output import Output
 from customers.segments.counting import preview
 from customers.segments.explaining import Explanation, explain
@@ -61,6 +63,20 @@ def preview_(out: Output, *, rule: str, time_zone: str, **_: Any) -> None:
     _grow(top, tree, (), lambda node, path: f"{_count(found.nodes[path]):>12}  {_text(node, names)}")
     out.show(top)
     out.say("For example: " + ", ".join(one.name for one in found.sample) if found.sample else "Nobody.")
+
+
+def backtest_(out: Output, *, rule: str, days: int, time_zone: str, **_: Any) -> None:
+    """Say how large a rule's segment would have been on each of the last days, from what was recorded."""
+    if not 1 <= days <= LONGEST:
+        raise BadInput.at("days", msg=f"Write a number of days from 1 to {LONGEST}")
+    found = backtest(read_text(rule, DatabaseNames()), zone=Segment(time_zone=time_zone).zone, days=days)
+    rows = [[f"{day.day}", day.size, day.entered, day.left] for day in found.days]
+    data = {**asdict(found), "is_exact": found.is_exact}
+    out.table(["Day", "Size", "Entered", "Left"], rows, data, empty="Nothing.")
+    if not out.is_json and found.sampled < found.customers:
+        out.say(f"Estimated: {found.sampled:,} of {found.customers:,} customers were asked.")
+    if not out.is_json and found.as_of_today:
+        out.say(f"Of no past is known, and so as today on all days: {', '.join(found.as_of_today)}.")
 
 
 def _count(count: Any) -> str:
