@@ -12,6 +12,7 @@ _part = "segments/<str:id>"
 
 urlpatterns = [
     *collection("customers", CustomerViewSet),
+    path("metadata_keys", RuleViewSet.as_view({"get": "metadata_keys"})),
     # Before the paths of single segments: no segment has these ids.
     path("segments/preview", RuleViewSet.as_view({"post": "preview"})),
     path("segments/overlap", RuleViewSet.as_view({"get": "overlap"})),

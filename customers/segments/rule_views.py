@@ -12,11 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.models import Customer
+from customers.segments.catalogue import metadata_keys, total_customers
 from customers.segments.counting import preview
 from customers.segments.editing import time_zone_named
 from customers.segments.explaining import explain
 from customers.segments.faces import DatabaseNames, write_sentence, write_text
 from customers.segments.given import given_rule, placed
+from customers.segments.linting import lint
 from customers.segments.models import Segment
 from customers.segments.near import near_misses
 from customers.segments.overlapping import overlap
@@ -25,6 +27,7 @@ from customers.segments.rules import to_json
 from customers.segments.serializers import (
     CustomerQuery,
     ExplanationBody,
+    MetadataKeyBody,
     NearMissBody,
     OverlapBody,
     OverlapQuery,
@@ -46,6 +49,7 @@ class RuleViewSet(ContractViewSet):
         "overlap": "customers.view_segment",
         "explain": "customers.view_segment",
         "near_misses": "customers.view_segment",
+        "metadata_keys": "customers.view_segment",
     }
 
     def segment(self) -> Segment:
@@ -67,7 +71,9 @@ class RuleViewSet(ContractViewSet):
             zone = ZoneInfo(time_zone_named(given.get("time_zone", "")) or settings.TIME_ZONE)
         names = DatabaseNames()
         faces = {"rule": to_json(rule), "text": write_text(rule, names), "sentence": write_sentence(rule, names)}
-        return Response({**faces, **preview(rule, Moment(timezone.now(), zone), samples=given["samples"]).to_json()})
+        moment = Moment(timezone.now(), zone)
+        hints = {"lint": [hint.to_json() for hint in lint(rule, moment, names)]}
+        return Response({**faces, **preview(rule, moment, samples=given["samples"]).to_json(), **hints})
 
     @extend_schema(parameters=[CustomerQuery], responses=answers(200, ExplanationBody, refusals=(404,)))
     def explain(self, request: Request, id: str) -> Response:
@@ -101,3 +107,12 @@ class RuleViewSet(ContractViewSet):
         segments = [self.find(Segment.objects.all(), key) for key in keys[:5]]
         with placed("query"):
             return Response([one.to_json() for one in overlap(segments)])
+
+    @extend_schema(responses=answers(200, MetadataKeyBody(many=True)))
+    def metadata_keys(self, request: Request) -> Response:
+        """List the metadata keys that customers have, the most frequent first: types, fill rate, top values.
+
+        Current within a minute. Values of personal keys are not told to who may not see them.
+        """
+        total = total_customers()
+        return Response([key.to_json(total) for key in metadata_keys()])

@@ -123,6 +123,33 @@ class Person(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class HintBody(serializers.Serializer[Any]):
+    """What looks wrong about a node of a rule."""
+
+    path = serializers.ListField(child=serializers.IntegerField())
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ValueCount(serializers.Serializer[Any]):
+    """A value, and how many customers have it."""
+
+    value = serializers.CharField(allow_blank=True)
+    count = serializers.IntegerField()
+
+
+class MetadataKeyBody(serializers.Serializer[Any]):
+    """A metadata key that customers have."""
+
+    key = serializers.CharField(allow_blank=True)
+    personal = serializers.BooleanField(help_text="Marked: its values are masked for who may not see personal data")
+    customers = serializers.IntegerField()
+    fill_rate = serializers.FloatField(help_text="The part of all customers who have it, 0 to 1")
+    types = serializers.ListField(child=serializers.CharField(), help_text="number, date, boolean, empty, text")
+    top_values = ValueCount(many=True)
+    estimated = serializers.BooleanField(help_text="Numbers are from a sample: customers are being read")
+
+
 class PreviewBody(serializers.Serializer[Any]):
     """What a rule comes to."""
 
@@ -136,6 +163,7 @@ class PreviewBody(serializers.Serializer[Any]):
     sample = Person(many=True)
     as_of = Instant()
     took_ms = serializers.IntegerField()
+    lint = HintBody(many=True)
 
 
 class ExplanationBody(serializers.Serializer[Any]):

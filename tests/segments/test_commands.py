@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from customers.models import Customer, Segment, SegmentMember
-from customers.segments import pinning
+from customers.segments import catalogue, pinning
 from customers.segments.editing import remove
 from customers.segments.files import UnusableFile, export_segments, import_segments
 from customers.segments.worker import settle_all
@@ -98,6 +98,26 @@ def test_members_are_listed_as_of_an_instant() -> None:
     assert "and 1 more" in run("members", "Pro", "--at", then.isoformat(), "--limit", "1")[1]
     with pytest.raises(CommandError, match="Write a date"):
         run("members", "Pro", "--at", "tuesday")
+
+
+def test_overlaps_keys_and_indexes_are_shown() -> None:
+    made("Pro", PRO)
+    made("Ada", rule("name", "=", "Ada"))
+    found = answered("overlap", "Pro", "Ada")
+    assert [(one["members"], one["only"]) for one in found] == [(2, 1), (1, 0), (1, 1)]
+    assert "Pro and Ada" in run("overlap", "Pro", "Ada")[1]
+    with pytest.raises(CommandError, match="different"):
+        run("overlap", "Pro", "Pro")
+    while catalogue.keep_current():
+        pass
+    (key,) = answered("keys")
+    assert (key["key"], key["customers"], key["types"]) == ("plan", 3, ["text"])
+    assert answered("index", "list") == []
+    assert {one["field"] for one in answered("index", "advise")} == {"metadata.plan", "name"}
+    with pytest.raises(CommandError, match=r"metadata\.mrr number"):
+        run("index", "add")
+    with pytest.raises(CommandError, match=r"number or date|PostgreSQL"):
+        run("index", "add", "metadata.mrr", "colour")
 
 
 def test_reconciling_finds_drift_says_so_and_repairs_it() -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from customers.models import Customer
-from customers.segments import pinning
+from customers.segments import catalogue, pinning
 from customers.segments.worker import settle_all
 from tests.api.shapes import invalid, refused, shown
 from tests.segments.membership import made, rule
@@ -40,6 +40,8 @@ def test_a_preview_counts_in_all_and_node_by_node_and_keeps_nothing(http: httpx.
     for face in ("rule", "sentence"):
         assert shown(http.post("/segments/preview", json={face: found[face]}))["count"] == 1
     assert shown(http.get("/segments")) == []
+    contradiction = shown(http.post("/segments/preview", json={"text": "name = a and name = b"}))
+    assert "always-false" in [hint["code"] for hint in contradiction["lint"]]
     invalid(http.post("/segments/preview", json={}), ["body", "rule"])
     invalid(http.post("/segments/preview", json={"text": "mrr >"}), ["body", "text", 0, 3])
     invalid(http.post("/segments/preview", json={**body, "time_zone": "Mars"}), ["body", "time_zone"])
@@ -89,6 +91,15 @@ def test_customers_are_listed_by_segment_and_by_rule(http: httpx.Client, people:
     assert (len(page["items"]), page["total_count"], page["has_more"]) == (2, 3, True)
     refused(http.get("/customers", params={"segment": "none"}), 404, "none")
     invalid(http.get("/customers", params={"q": "mrr >"}), ["query", "q", 0, 3])
+
+
+def test_metadata_keys_are_discovered(http: httpx.Client, people: None) -> None:
+    while catalogue.keep_current():
+        pass
+    plan, mrr = sorted(shown(http.get("/metadata_keys")), key=lambda one: one["key"], reverse=True)
+    assert (plan["key"], plan["customers"], plan["types"], plan["estimated"]) == ("plan", 3, ["text"], False)
+    assert plan["top_values"][0] == {"value": "pro", "count": 2}
+    assert (mrr["key"], mrr["types"], mrr["fill_rate"]) == ("mrr", ["number"], 0.6)
 
 
 def test_an_id_that_the_paths_need_is_refused(http: httpx.Client, people: None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from customers.segments.commands import asking, counting, files
+from customers.segments.commands import asking, counting, files, indexing
 from customers.segments.commands.output import Output
 from parlant_site.common.errors import Refusal
 
@@ -43,6 +43,12 @@ class Command(BaseCommand):
             counted = self._add(name, function)
             counted.add_argument("segments", nargs="*", metavar="segment")
             counted.add_argument("--all", action="store_true", help="every segment")
+        self._add("overlap", asking.overlap_).add_argument("segments", nargs="+", metavar="segment")
+        self._add("keys", asking.keys)
+        index = self._add("index", indexing.index)
+        index.add_argument("action", choices=["list", "add", "remove", "advise"])
+        index.add_argument("field", nargs="?", help="such as metadata.mrr")
+        index.add_argument("kind", nargs="?", help="what its values are: number or date")
         export = self._add("export", files.export, has_json=False)
         export.add_argument("segments", nargs="*", metavar="segment")
         export.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")

@@ -11,12 +11,14 @@ from rich.tree import Tree
 
 from customers.models import Customer
 from customers.segments.backtesting import LONGEST, backtest
+from customers.segments.catalogue import metadata_keys, total_customers
 from customers.segments.commands.output import Output
 from customers.segments.counting import preview
 from customers.segments.explaining import Explanation, explain
 from customers.segments.faces import DatabaseNames, read_text, write_leaf
 from customers.segments.members import Member, read_members
 from customers.segments.models import Segment
+from customers.segments.overlapping import overlap
 from customers.segments.periods import Moment
 from customers.segments.rules import Group
 from customers.segments.serializers import MemberBody, SegmentBody
@@ -168,3 +170,19 @@ def _instant(text: str, segment: Segment) -> Any:
         raise BadInput.at("--at", msg="Write a date, or a date and a time, such as 2026-05-01 or 2026-05-01T12:00:00Z")
     moment: Moment = segment.moment()
     return instant if instant.tzinfo else instant.replace(tzinfo=moment.zone)
+
+
+def overlap_(out: Output, *, segments: list[str], **_: Any) -> None:
+    """Count the members that segments have in common: every combination of up to 4."""
+    found = overlap([named(text) for text in segments])
+    rows = ([" and ".join(row.name for row in one.segments), one.members, one.only] for one in found)
+    out.table(["Segments", "Members", "In no other of these"], rows, [one.to_json() for one in found], empty="")
+
+
+def keys(out: Output, **_: Any) -> None:
+    """List the metadata keys that customers have, as the catalogue knows them."""
+    total = total_customers()
+    found = metadata_keys()
+    rows = ([one.key, one.customers, f"{one.customers / (total or 1):.1%}", ", ".join(one.types)] for one in found)
+    data = [one.to_json(total) for one in found]
+    out.table(["Key", "Customers", "Filled", "Types"], rows, data, empty="No customer has metadata.")
