@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -46,8 +46,10 @@ def upload_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 def columns_page(request: HttpRequest, job: DataJob, context: dict[str, Any]) -> HttpResponse:
     """Say what the columns of a file are, and check what an import would come to: nothing is written yet."""
-    if job.kind != "import" or not may_start(request.user, "import"):
+    if not may_start(request.user, "import"):
         raise PermissionDenied
+    if job.kind != "import":
+        raise Http404
     if job.state != State.DRAFT and not (job.is_final and job.parameters.get("dry_run")):
         return HttpResponseRedirect(page_of(job))
     told = {name: job.parameters[name] for name in ("empty", "tags", "new_tags") if name in job.parameters}
@@ -83,9 +85,9 @@ def columns_page(request: HttpRequest, job: DataJob, context: dict[str, Any]) ->
 
 def import_checked(request: HttpRequest, job: DataJob) -> DataJob:
     """Start the import that a check was of. Refuses what the check's own start would."""
-    if job.kind != "import" or not may_start(request.user, "import"):
+    if not may_start(request.user, "import"):
         raise PermissionDenied
-    if not job.parameters.get("dry_run") or job.state != State.OK:
+    if job.kind != "import" or not job.parameters.get("dry_run") or job.state != State.OK:
         raise Refusal("This is no check that came to its end")
     parameters = {**job.parameters, "dry_run": False}
     return start("import", by=request.user, source=str(job.source.name), parameters=parameters)
