@@ -25,7 +25,7 @@ LONGEST_VALUE = 100
 MOST_KEYS = 2000
 MOST_VALUES = 50
 TYPES = ("number", "date", "boolean", "empty", "text")
-STEP = 5000
+STEP = 2000
 # Entries get their numbers before they are committed: one that comes late is waited for.
 LAG = timedelta(seconds=5)
 
@@ -213,8 +213,10 @@ def _write(
         if value in values or len(values) < MOST_VALUES:
             values[value] += number
     row.counts = {name: count for name, count in counts.items() if count > 0}
-    row.values = {value: count for value, count in values.most_common(MOST_VALUES) if count > 0}
     row.customers = sum(row.counts.values())
+    # What one customer of many has says nothing of the key, but perhaps who she is.
+    least = 2 if row.customers > MOST_VALUES else 1
+    row.values = {value: count for value, count in values.most_common(MOST_VALUES) if count >= least}
     if not row.customers and not row.personal:
         if row.pk:
             row.delete()

@@ -81,9 +81,13 @@ def _of_pages(using: str) -> Sample:
             "SELECT id FROM customers_customer TABLESAMPLE SYSTEM (%s::real) REPEATABLE (%s::int)", [share, _SEED]
         )
         ids = [row[0] for row in cursor.fetchall()]
-    # Before the server has looked at the table for the first time, it knows nothing.
-    known = rows > 0 and counted_pages > 0
-    return Sample(_some(ids), round(rows / counted_pages * pages) if known else all_customers(using).count(), using)
+    if pages <= PAGES:
+        total = len(ids)
+    elif rows > 0 and counted_pages > 0:
+        total = round(rows / counted_pages * pages)
+    else:  # the server has not looked at the table yet
+        total = all_customers(using).count()
+    return Sample(_some(ids), total, using)
 
 
 def _of_rows(using: str) -> Sample:

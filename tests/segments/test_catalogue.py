@@ -70,9 +70,9 @@ def test_many_customers_are_estimated_first_and_then_read_step_by_step(monkeypat
     while later():
         pass
     assert not any(row.is_estimated for row in metadata_keys())
-    assert shown()["plan"] == (249, ["text"], {"pro": 165, "free": 83, "team": 1})
+    assert shown()["plan"] == (249, ["text"], {"pro": 165, "free": 83})
     assert total_customers() == 251
-    assert len(shown()["n"][2]) == catalogue.MOST_VALUES
+    assert shown()["n"][2] == {}  # values of single persons
     catalogue.rebuild_if_older_than(timezone.now() + timedelta(hours=1))
     while later():
         pass
