@@ -9,22 +9,31 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from playwright.sync_api import Browser, Page
+from pytest_django import DjangoDbBlocker
 
 from customers.jobs.models import DataJob
 from customers.models import Customer, CustomerTag
 from tags.models import Tag
 from tests.admin.test_in_browser import chromium, demo, listen, signed_in  # noqa: F401 - fixtures
+from tests.conftest import empty_database
 from tests.processes import Server, database_url, serve
 
 pytestmark = pytest.mark.one_database
 
 
-@pytest.fixture
-def working(database: None) -> Iterator[Server]:
-    """A server that runs data jobs."""
-    connection.close()
+@pytest.fixture(scope="module")
+def _working(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
     with serve(PARLANT_HOME=os.environ["PARLANT_HOME"], PARLANT_DATABASE_URL=database_url()) as server:
+        with django_db_blocker.unblock():
+            empty_database()  # of the first operator, whom every new database gets
+            connection.close()
         yield server
+
+
+@pytest.fixture
+def working(database: None, _working: Server) -> Server:
+    """A server that runs data jobs."""
+    return _working
 
 
 def count_clicks(page: Page) -> list[str]:
