@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.admin.segments.figures import Figures
+from customers.jobs.models import DataJob, State
 from customers.models import Customer, Segment
 from customers.segments.history import SegmentDay
 from parlant_site.common.console.markup import list_of
@@ -65,6 +66,11 @@ def home(request: HttpRequest) -> dict[str, Any]:
         numbers.append(Number(_("Customers who wrote, 7 days"), seen, list_of("customers_customer", seen=7)))
     if request.user.has_perm("customers.view_segment"):
         context["moved"] = _moved_today()
+    if request.user.has_perm("customers.view_datajob"):
+        recent = DataJob.objects.filter(state=State.FAILED, creation_utc__gte=timezone.now() - timedelta(days=7))
+        failed = _some(recent)
+        link = list_of("customers_datajob", state="failed", when=7)
+        numbers.append(Number(_("Failed data jobs, 7 days"), failed, link, failed != "0"))
     context["numbers"] = numbers
     return context
 

@@ -129,7 +129,7 @@ class UndoSegment(Work):
     """Put back what a job changed of a segment's list or pins, except for customers who were moved or pinned since."""
 
     kind = "undo_segment"
-    label = _("Undo")
+    label = _("Undo in a segment")
     permission = CHANGES_SEGMENTS
     can_be_undone = False
 

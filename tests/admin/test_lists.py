@@ -49,7 +49,7 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(url: str, browser
     with CaptureQueriesContext(connection) as many:
         assert browser.get(url).status_code == 200
     assert len(many) == len(few)
-    assert len(many) <= 15
+    assert len(many) <= 16
 
 
 def counted_wholly(queries: CaptureQueriesContext) -> list[str]:
@@ -213,7 +213,7 @@ def test_sessions_by_state(browser: Client) -> None:
 def test_every_number_at_home_leads_to_as_many_rows(browser: Client) -> None:
     populate(3)
     numbers = browser.get("/admin/").context["numbers"]
-    assert len(numbers) == 6
+    assert len(numbers) == 7
     for number in numbers:
         rows = browser.get(number.link).context["listing"].table
         guest = sum(1 for row, _ in rows if row.pk == "guest")
