@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from customers.models import Customer
+from customers.segments.past import names_of_segments
 from sessions_app.engine.conversation import Conversation
 from sessions_app.engine.wording import Candidate, NotSaid, bearing_of, say, values_for
 from sessions_app.models import Agent, Event, Session
@@ -44,7 +45,7 @@ def preview(candidate: Candidate, customer: Customer, agent: Agent) -> Preview:
         agents=[agent],
         customer=customer,
         tags={link.tag_id: link.tag.name for link in links},
-        segments=[],
+        segments=names_of_segments(customer.pk),
         labels=[],
         events=[],
         ask=Event(),

@@ -23,9 +23,10 @@ from parlant_site.common.json import LARGEST
 from sessions_app.admin.conversation import SOURCES, entries
 from sessions_app.admin.filters import AgentFilter, CustomerFilter, LabelFilter, OpenedFilter, StateFilter
 from sessions_app.events import Mode
-from sessions_app.models import Session
+from sessions_app.models import Agent, FollowUp, Session
 
 EVENTS_SHOWN = 300
+FOLLOW_UPS_SHOWN = 20
 
 
 @admin.register(Session)
@@ -116,10 +117,18 @@ class SessionAdmin(ConsoleAdmin):
             "customer": customer_link(session),
             "tags": tags_of(session),
             "labels": labels_of(session),
+            "beside": list(_beside(session)),
+            "follow_ups": self._follow_ups(request, session),
             "has_delete_permission": self.has_delete_permission(request, session),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/sessions_app/session/conversation.html", context)
+
+    def _follow_ups(self, request: HttpRequest, session: Session) -> list[FollowUp]:
+        """Answer what the agent is to say later, soonest first, for those who may see that."""
+        if not request.user.has_perm("sessions_app.view_followup"):
+            return []
+        return list(session.follow_ups.listed().pending().order_by("due_utc", "id")[:FOLLOW_UPS_SHOWN])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: sessions are opened by applications."""
@@ -140,6 +149,12 @@ def state_of(session: Session) -> SafeString:
     if session.mode == Mode.MANUAL:
         return badge(_("Waiting"), "waiting") if session.waiting_since else badge(_("Operator"), "manual")
     return badge(_("AI"), "auto")
+
+
+def _beside(session: Session) -> QuerySet[Agent]:
+    """Answer the agents that answer beside the session's own."""
+    others = Agent.objects.filter(participations__session=session).exclude(pk=session.agent_id)
+    return others.order_by("participations__id")
 
 
 def customer_link(session: Session) -> SafeString:

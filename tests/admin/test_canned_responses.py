@@ -17,6 +17,7 @@ from parlant_site.common.audit import AuditEntry
 from sessions_app.models import Agent, CannedResponse
 from tags.models import Tag
 from tests.admin.pages import errors_of, text_of
+from tests.segments import membership
 
 LIST = "/admin/sessions_app/cannedresponse/"
 ADD = f"{LIST}add/"
@@ -126,6 +127,15 @@ def test_a_preview_shows_what_a_chosen_customer_would_read_and_saves_nothing(bro
     assert "Hello Guest" in text_of(browser.post(ADD, form(value="Hello {{ customer.name }}", _preview="1")).content)
     made.refresh_from_db()
     assert (made.value, CannedResponse.objects.count()) == ("Hello {{ customer.name }}", 1)
+
+
+def test_a_preview_knows_the_segments_of_the_customer(browser: Client) -> None:
+    Agent.create(name="Iris")
+    ada = Customer.register(name="Ada Lovelace", metadata={"plan": "pro"})
+    membership.made("Payers", membership.rule("metadata.plan", "=", "pro"))
+    sent = form(value='We thank {{ customer.segments|join(", ")|default("all", true) }}.', _preview="1")
+    assert "We thank Payers." in text_of(browser.post(ADD, {**sent, "preview_for": ada.pk}).content)
+    assert "We thank all." in text_of(browser.post(ADD, {**sent, "preview_for": "guest"}).content)
 
 
 def test_who_may_not_see_customers_previews_for_the_guest_alone(browser_of: Callable[..., Client]) -> None:

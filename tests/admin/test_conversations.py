@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from customers.models import Customer
+from sessions_app.actions import schedule_follow_up
 from sessions_app.admin.sessions import EVENTS_SHOWN
-from sessions_app.events import Kind, Source
-from sessions_app.models import Agent, Event, Session
+from sessions_app.events import Dropped, Kind, Source
+from sessions_app.models import Agent, Event, FollowUp, Session
 from tests.admin.pages import text_of
 
 
@@ -117,3 +122,28 @@ def test_a_session_whose_customer_and_agent_are_gone_is_still_read(session: Sess
 def test_a_missing_session_says_so(session: Session, browser: Client) -> None:
     answer = browser.get("/admin/sessions_app/session/nope/change/", follow=True)
     assert "doesn’t exist" in answer.content.decode()
+
+
+def test_who_else_answers_and_what_is_said_later_stand_beside_it(session: Session, browser: Client) -> None:
+    otto = Agent.create(name="Otto <3")
+    session.amend_participants(add=[otto])
+    later = timezone.now() + timedelta(days=2)
+    for action in ("Ask whether <it> runs", "Withdrawn", "Said"):
+        schedule_follow_up(session, due=later, guidelines=[{"action": action}], only_if_silent=True)
+    dropped, said = session.follow_ups.order_by("creation_utc")[1:]
+    dropped.drop(Dropped.CUSTOMER_WROTE)
+    FollowUp.objects.filter(pk=said.pk).update(asked_utc=timezone.now())
+    seen = text_of(browser.get(url(session)).content)
+    assert "Agent Iris Also answering Otto <3" in seen
+    assert "Ask whether <it> runs if the customer stays silent" in seen
+    assert "Withdrawn" not in seen
+    assert "Said" not in seen
+
+
+def test_follow_ups_are_for_those_who_may_see_them(session: Session, browser_of: Callable[..., Client]) -> None:
+    schedule_follow_up(session, due=timezone.now() + timedelta(days=2), guidelines=[{"action": "Ask again"}])
+    seen = [
+        "Ask again" in text_of(browser_of("sessions_app.view_session", *more).get(url(session)).content)
+        for more in ((), ("sessions_app.view_followup",))
+    ]
+    assert seen == [False, True]

@@ -16,6 +16,7 @@ from sessions_app.moderation import Verdict
 from tags.models import Tag
 from tests.engine.conftest import Agents, shapes, wait_for, wait_until_ready
 from tests.engine.model_server import ModelServer, Say, model_server
+from tests.segments.membership import made, rule
 
 
 @pytest.fixture
@@ -54,6 +55,8 @@ def test_a_model_answers_and_is_told_who_asks(agents: Agents, session: Session, 
     vip = Tag.add(name="VIP")
     session.customer.amend(add_tags=[vip.pk])
     session.agent.amend(description="Sells lamps.")
+    made("Americans", rule("metadata.location", "=", "USA"))
+    made("Europeans", rule("metadata.location", "=", "EU"))
     model.says = [Say("Hello Alice.")]
     assert ask(session, "Hi") == [
         "customer: Hi",
@@ -64,7 +67,7 @@ def test_a_model_answers_and_is_told_who_asks(agents: Agents, session: Session, 
         "ready",
     ]
     told = str(model.asked[0]["messages"])
-    for known in ("Iris", "Sells lamps.", "Alice Smith", "VIP", '"location": "USA"'):
+    for known in ("Iris", "Sells lamps.", "Alice Smith", "VIP", '"segments": ["Americans"]', '"location": "USA"'):
         assert known in told
     assert answer_of(session).metadata == {
         "model": "stub",

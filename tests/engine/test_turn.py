@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from customers.segments.worker import settle_all
 from sessions_app import actions
 from sessions_app.engine import turn as turns
 from sessions_app.engine.replies import NoReply, Reply
@@ -11,6 +12,7 @@ from sessions_app.events import Source, Status
 from sessions_app.models import Agent, CannedResponse, Event, Session
 from tags.models import Tag
 from tests.engine.conftest import Agents, shapes, wait_for, wait_until_ready
+from tests.segments.membership import made, rule
 
 
 def say(session: Session, message: str) -> Event:
@@ -195,6 +197,18 @@ def test_what_is_for_a_tag_is_said_only_where_the_customer_or_the_agent_bears_it
     assert answer() == "ai_agent: New line: 10."
     off.remove()
     assert answer() == "ai_agent: We answer here."
+
+
+def test_templates_know_the_segments_of_the_customer(agents: Agents, session: Session) -> None:
+    CannedResponse.create(
+        value='Parcels {% if "Americans" in customer.segments %}fly{% else %}sail{% endif %}.',
+        signals=["How do you ship?"],
+    )
+    made("Americans", rule("metadata.location", "=", "USA"))
+    assert "ai_agent: Parcels fly." in wait_until_ready(session, say(session, "How do you ship?").trace_id)
+    session.customer.amend(set_metadata={"location": "EU"})
+    settle_all()
+    assert "ai_agent: Parcels sail." in wait_until_ready(session, say(session, "How do you ship?").trace_id)
 
 
 def test_what_needs_a_value_is_said_only_where_it_is_known(agents: Agents, session: Session) -> None:
