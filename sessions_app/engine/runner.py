@@ -25,6 +25,7 @@ from sessions_app.engine.leases import Claim
 from sessions_app.engine.responders.canned import LIBRARY
 from sessions_app.engine.turn import answer
 from sessions_app.events import Responder
+from sessions_app.models import Agent
 
 logger = logging.getLogger(__name__)
 
@@ -142,10 +143,17 @@ async def _warm_up() -> None:
     """Index the canned responses and import what asks models now, and not when the first customer waits."""
     try:
         await on_lane(LIBRARY.refresh)
+        has_models = await on_lane(_has_models)
     except Exception as error:
         logger.warning("The canned responses could not be read yet: %s", error)
-    if settings.PARLANT_RESPONDER == Responder.LLM:
+        return
+    if has_models:
         await asyncio.to_thread(import_module, "sessions_app.engine.responders.llm")
+
+
+def _has_models() -> bool:
+    """Whether any agent answers with a language model; on a lane."""
+    return settings.PARLANT_RESPONDER == Responder.LLM or Agent.objects.filter(responder=Responder.LLM).exists()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

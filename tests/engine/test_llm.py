@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 import parlant_site.sdk as p
 from sessions_app import actions
 from sessions_app.engine import tools
+from sessions_app.engine.responders import llm  # noqa: F401 - takes seconds to import: not while a test waits
 from sessions_app.models import CannedResponse, Event, Session
 from sessions_app.moderation import Verdict
 from tags.models import Tag
