@@ -15,6 +15,7 @@ urlpatterns = [
     path("metadata_keys", RuleViewSet.as_view({"get": "metadata_keys"})),
     # Before the paths of single segments: no segment has these ids.
     path("segments/preview", RuleViewSet.as_view({"post": "preview"})),
+    path("segments/backtest", RuleViewSet.as_view({"post": "backtest"})),
     path("segments/overlap", RuleViewSet.as_view({"get": "overlap"})),
     *collection("segments", SegmentViewSet),
     path(f"{_part}/members", SegmentPartViewSet.as_view({"get": "members", "patch": "change_members"})),

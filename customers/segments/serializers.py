@@ -123,6 +123,25 @@ class Person(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class DayBody(serializers.Serializer[Any]):
+    """A day on which members changed: the size at its end, and how many entered and left."""
+
+    day = serializers.DateField()
+    size = serializers.IntegerField()
+    entered = serializers.IntegerField()
+    left = serializers.IntegerField()
+
+
+class BacktestBody(serializers.Serializer[Any]):
+    """How large a segment would have been, the oldest day first."""
+
+    days = DayBody(many=True)
+    is_exact = serializers.BooleanField()
+    sampled = serializers.IntegerField(help_text="How many customers were asked")
+    customers = serializers.IntegerField(help_text="Of how many")
+    as_of_today = serializers.ListField(child=serializers.CharField())
+
+
 class HintBody(serializers.Serializer[Any]):
     """What looks wrong about a node of a rule."""
 
@@ -288,15 +307,6 @@ class DaysQuery(Query):
     """Over how many days to look."""
 
     days = Whole(required=False, min_value=1, max_value=3660, default=30)
-
-
-class DayBody(serializers.Serializer[Any]):
-    """A day on which members changed: the size at its end, and how many entered and left."""
-
-    day = serializers.DateField()
-    size = serializers.IntegerField()
-    entered = serializers.IntegerField()
-    left = serializers.IntegerField()
 
 
 class RunBody(serializers.Serializer[Any]):

@@ -102,5 +102,12 @@ def test_metadata_keys_are_discovered(http: httpx.Client, people: None) -> None:
     assert (mrr["key"], mrr["types"], mrr["fill_rate"]) == ("mrr", ["number"], 0.6)
 
 
+def test_a_rule_is_tested_on_the_past(http: httpx.Client, people: None) -> None:
+    found = shown(http.post("/segments/backtest", json={"text": "metadata.plan = pro", "days": 3}))
+    assert [(day["size"], day["entered"]) for day in found["days"]] == [(0, 0), (0, 0), (2, 2)]
+    assert (found["is_exact"], found["sampled"], found["customers"]) == (True, 5, 5)
+    invalid(http.post("/segments/backtest", json={"text": "name = a", "days": 91}), ["body", "days"])
+
+
 def test_an_id_that_the_paths_need_is_refused(http: httpx.Client, people: None) -> None:
     invalid(http.post("/segments", json={"name": "x", "rule": PRO, "id": "preview"}), ["body", "id"])
