@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from datetime import UTC, datetime
@@ -10,17 +11,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from customers.management.commands.segment import Command
 from customers.models import Customer
 from customers.segments.compiling import condition
 from customers.segments.evaluating import Facts, is_in
 from customers.segments.faces import read_sentence, read_text, write_sentence, write_text
 from customers.segments.fields import FIELDS
+from customers.segments.files import import_segments
 from customers.segments.operators import OPERATORS
 from customers.segments.periods import Moment
 from customers.segments.reading import read_rule
 from customers.segments.rules import leaves
+from customers.urls import urlpatterns
+from tags.models import Tag
 
-DOCUMENT = (Path(__file__).parent.parent.parent / "docs" / "segments.md").read_text()
+WHOLE = (Path(__file__).parent.parent.parent / "docs" / "segments.md").read_text()
+DOCUMENT, MEMBERSHIP = WHOLE.split("## Membership")
 MOMENT = Moment(datetime(2026, 3, 29, 12, 30, tzinfo=UTC), ZoneInfo("Europe/Berlin"))
 TABLES: dict[str, list[list[str]]] = {}
 for line in DOCUMENT.splitlines():
@@ -82,3 +88,25 @@ def test_no_field_and_no_operator_is_forgotten() -> None:
     for name, field in FIELDS.items():
         assert [code(fields[name][1]), fields[name][2]] == [[field.text], field.label]
         assert ("missing" in fields[name][3]) is field.may_miss
+
+
+@pytest.mark.django_db
+def test_the_file_is_imported_as_it_stands() -> None:
+    Tag.add(name="EU")
+    Tag.add(name="Pro EU")
+    for name in ("ada", "ben"):
+        Customer.register(id=name, name=name)
+    (example,) = re.findall(r"```yaml\n(.*?)```", MEMBERSHIP, re.DOTALL)
+    assert [step.action for step in import_segments(example)] == ["new", "new"]
+    assert [step.action for step in import_segments(example)] == ["same", "same"]
+
+
+def test_every_call_and_subcommand_stands_in_the_document() -> None:
+    paths = {str(pattern.pattern) for pattern in urlpatterns} - {"customers/<str:id>"}
+    shown = {re.sub(r"<str:([a-z_]+)>", r"{\1}", path) for path in paths}
+    for path in shown:
+        assert path.removeprefix("segments/{id}/pins") in MEMBERSHIP, path
+    command = Command().create_parser("manage.py", "segment")
+    (subcommands,) = (action for action in command._actions if isinstance(action, argparse._SubParsersAction))
+    for name in subcommands.choices:
+        assert f"`{name}" in MEMBERSHIP, name
