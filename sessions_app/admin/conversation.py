@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app.events import Kind, Source, Status
@@ -87,7 +88,7 @@ def _entry(event: Event) -> Entry:
         calls = data.get("tool_calls")
         entry.folded = [_call(call) for call in calls] if isinstance(calls, list) else [("", _pretty(event.data))]
     else:
-        entry.folded = [(_summary(event.data), _pretty(event.data))]
+        entry.folded = [(_told(event) or _summary(event.data), _pretty(event.data))]
     return entry
 
 
@@ -110,6 +111,23 @@ def _call(call: Any) -> tuple[str, str]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _told(event: Event) -> str:
+    """Answer what an event of the engine says, in words; empty for data of the application."""
+    data: Any = event.data if event.source == Source.SYSTEM and isinstance(event.data, dict) else {}
+    if data.get("type") == "handoff":
+        return gettext("Handed over to an operator: %(reason)s") % {"reason": _text(data.get("reason"))}
+    if data.get("type") == "transfer":
+        return gettext("Given to another agent: %(from)s → %(to)s") % {
+            "from": _name(data.get("from")),
+            "to": _name(data.get("to")),
+        }
+    return ""
+
+
+def _name(agent: Any) -> str:
+    return _text(agent.get("name") or agent.get("id")) if isinstance(agent, dict) else _text(agent)
 
 
 def _summary(value: Any) -> str:

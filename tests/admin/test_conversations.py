@@ -62,6 +62,19 @@ def test_everything_is_there_in_order(session: Session, browser: Client) -> None
     assert "plan pro" in seen
 
 
+def test_handing_over_is_told_in_words(session: Session, browser: Client) -> None:
+    handoff = {"type": "handoff", "reason": "No canned response <fits>"}
+    session.append_event(kind=Kind.CUSTOM, source=Source.SYSTEM, data=handoff)
+    transfer = {"type": "transfer", "from": {"id": "a", "name": "Iris"}, "to": {"id": "b", "name": "Otto"}}
+    session.append_event(kind=Kind.CUSTOM, source=Source.SYSTEM, data=transfer)
+    session.append_event(kind=Kind.CUSTOM, source=Source.SYSTEM, data={"type": "transfer", "from": None, "to": ["x"]})
+    session.append_event(kind=Kind.CUSTOM, source=Source.CUSTOMER_UI, data={"type": "handoff", "reason": "of the app"})
+    seen = text_of(browser.get(url(session)).content)
+    assert "Handed over to an operator: No canned response <fits>" in seen
+    assert "Given to another agent: Iris → Otto" in seen
+    assert "Handed over to an operator: of the app" not in seen
+
+
 def test_a_deleted_message_stays_marked(session: Session, browser: Client) -> None:
     say(session, "First", trace="t1")
     say(session, "Second", trace="t2")
