@@ -8,22 +8,26 @@ processes keep their priority.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "parlant_site.settings")
 import django
+import httpx
+from websockets.sync.client import connect
 
 django.setup()
 from django.db import connection, transaction  # noqa: E402
 from django.db.models import F  # noqa: E402
 
+from bench.realtime import serving  # noqa: E402
 from bench.segment_rules import measure_rules  # noqa: E402
 from customers.changes import Changed  # noqa: E402
 from customers.models import Customer, Segment  # noqa: E402
@@ -166,8 +170,30 @@ def measure_memberships(table: Table, customers: int) -> None:
         Customer.objects.filter(pk=key).update(stale=F("stale").bitor(int(Changed.METADATA)))
         taken.append(timed(look))
     table.row("1 changed customer, 100 segments", statistics.median(taken), 0.1)
+    measure_live(table, changed[:50])
     for segment in segments:
         remove(segment)
+
+
+def measure_live(table: Table, keys: Sequence[str]) -> None:
+    """Measure, on a server of its own, from the answer to a PATCH to the frame that says what it moved."""
+    watched = make(name="bench: live", rule=rule(leaf("metadata.bench", "=", "in")))
+    settle_all()
+    taken = []
+    with serving(os.environ.get("PARLANT_DATABASE_URL", ""), agents=True) as (url, _):
+        address = f"{url.replace('http', 'ws')}/ws/segments?segment={watched.pk}"
+        with connect(address, open_timeout=60) as socket, httpx.Client(base_url=url, timeout=60) as http:
+            assert json.loads(socket.recv(timeout=60))["type"] == "ready"
+            for key in keys:
+                answer = http.patch(f"/customers/{key}", json={"metadata": {"set": {"bench": "in"}}})
+                answer.raise_for_status()
+                begun = time.perf_counter()
+                while key not in json.loads(socket.recv(timeout=60)).get("customer_ids", ()):
+                    pass
+                taken.append(time.perf_counter() - begun)
+    table.row("PATCH -> WebSocket says who entered, median of 50", statistics.median(taken), 1)
+    table.row("  the slowest", max(taken), 1)
+    remove(watched)
 
 
 def main() -> None:
