@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from customers.segments.history import Cause, RunState, SegmentRun
+from customers.segments.limits import TookTooLong, time_limited
 from customers.segments.membership import Stretch, look_at
 from customers.segments.models import Segment
 from customers.segments.passing import not_crossing
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=15)
 MOST_ATTEMPTS = 20
+LONGEST_STEP = 60.0  # seconds for each statement; a step takes a fraction of one
 STEP = {"postgresql": 50_000, "sqlite": 10_000}
 _wakers: list[Callable[[], None]] = []
 
@@ -89,13 +91,22 @@ def step(run: SegmentRun, *, size: int | None = None) -> bool:
         if run.attempts > MOST_ATTEMPTS:
             _fail(run, f"The run was begun {MOST_ATTEMPTS} times and never got to its end")
             return False
-        return _step(run, size or STEP[connection.vendor])
+        with _bounded():
+            return _step(run, size or STEP[connection.vendor])
+    except TookTooLong:
+        _fail(run, f"The rule took longer than {LONGEST_STEP:g} seconds for {STEP[connection.vendor]:,} customers")
+        return False
     except (DatabaseError, LeaseLost):  # of a deadlock or a lost connection the next try knows nothing
         raise
     except Exception:
         logger.exception("Run %s of segment %s failed", run.pk, run.segment_id)
         _fail(run, "An unexpected error; the log of the process has it")
         return False
+
+
+def _bounded() -> AbstractContextManager[None]:
+    """Break off the statements of a step when a pattern takes for ever; SQLite asks a library that cannot."""
+    return time_limited(LONGEST_STEP) if connection.vendor == "postgresql" else nullcontext()
 
 
 @transaction.atomic

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.changing import Change, change_many, difference, register_many, tags_of
 from customers.models import Changed, Customer, MembershipEvent, Segment, SegmentMember
-from customers.segments import listing, pinning, publishing
+from customers.segments import listing, pinning, publishing, running
 from customers.segments.editing import SegmentInUse, SegmentNameTaken, amend, refresh, remove
 from customers.segments.history import Cause
 from customers.segments.past import as_of, members_as_of
@@ -326,3 +326,19 @@ def test_the_members_of_any_instant_are_known() -> None:
     assert as_of([segment])[segment.pk] >= second
     Customer.mark_stale([bob.pk], Changed.METADATA)
     assert as_of([segment])[segment.pk] < timezone.now()
+
+
+def test_a_pattern_that_takes_for_ever_fails_its_run_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    register_many((Customer(name="Long", metadata={"text": "ab" * 20_000}), ()) for _ in range(20))
+    settled()
+    monkeypatch.setattr(running, "LONGEST_STEP", 0.005)
+    segment = made("Monstrous", rule("metadata.text", "matches", "(?:.?){100}z"))
+    run = segment.runs.get()
+    if connection.vendor == "postgresql":
+        assert (run.state, "took longer than 0.005 seconds" in run.error) == ("failed", True)
+    else:  # whose patterns take time in proportion to the text
+        assert run.state == "ok"
+    check_laws()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
