@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +25,7 @@ from parlant_site.common.json import LARGEST
 from sessions_app.admin.conversation import SOURCES, entries
 from sessions_app.admin.filters import AgentFilter, CustomerFilter, LabelFilter, OpenedFilter, StateFilter
 from sessions_app.events import Mode
+from sessions_app.follow_ups import FollowUpWasSaid
 from sessions_app.models import Agent, FollowUp, Session
 
 EVENTS_SHOWN = 300
@@ -119,10 +122,38 @@ class SessionAdmin(ConsoleAdmin):
             "labels": labels_of(session),
             "beside": list(_beside(session)),
             "follow_ups": self._follow_ups(request, session),
+            "may_cancel": request.user.has_perm("sessions_app.delete_followup"),
             "has_delete_permission": self.has_delete_permission(request, session),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/sessions_app/session/conversation.html", context)
+
+    def get_urls(self) -> list[Any]:
+        """Answer the addresses, with the one that cancels a follow-up."""
+        cancel = path(
+            "<path:object_id>/follow-ups/<str:key>/cancel/",
+            self.admin_site.admin_view(self.cancel_follow_up_view),
+            name="sessions_app_session_cancel_follow_up",
+        )
+        return [cancel, *super().get_urls()]
+
+    def cancel_follow_up_view(self, request: HttpRequest, object_id: str, key: str) -> HttpResponse:
+        """Cancel what the agent was to say later, for those who may do that over REST."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not request.user.has_perms(("sessions_app.view_session", "sessions_app.delete_followup")):
+            raise PermissionDenied
+        session = self.get_object(request, unquote(object_id))
+        if session is None:
+            return self.missing(request, object_id)
+        follow_up = None if "\0" in key else session.follow_ups.listed().filter(pk=key).first()
+        try:
+            if follow_up is not None:  # else somebody cancelled it already
+                follow_up.cancel()
+            messages.success(request, _("It will not be said."))
+        except FollowUpWasSaid:
+            messages.error(request, _("The agent was told to say it already."))
+        return HttpResponseRedirect(page_of(session))
 
     def _follow_ups(self, request: HttpRequest, session: Session) -> list[FollowUp]:
         """Answer what the agent is to say later, soonest first, for those who may see that."""

@@ -160,3 +160,23 @@ def test_follow_ups_are_for_those_who_may_see_them(session: Session, browser_of:
         for more in ((), ("sessions_app.view_followup",))
     ]
     assert seen == [False, True]
+
+
+def test_a_follow_up_is_cancelled_by_those_who_may(session: Session, browser_of: Callable[..., Client]) -> None:
+    later = timezone.now() + timedelta(days=2)
+    pending, said = (schedule_follow_up(session, due=later) for _ in range(2))
+    FollowUp.objects.filter(pk=said.pk).update(asked_utc=timezone.now())
+
+    def cancel(browser: Client, key: str) -> str:
+        answer = browser.post(f"{url(session)[:-7]}follow-ups/{key}/cancel/", follow=True)
+        return text_of(answer.content) if answer.status_code == 200 else str(answer.status_code)
+
+    may_see = ("sessions_app.view_session", "sessions_app.view_followup")
+    watcher, operator = browser_of(*may_see), browser_of(*may_see, "sessions_app.delete_followup")
+    assert "Cancel" not in text_of(watcher.get(url(session)).content)
+    assert cancel(watcher, pending.pk) == "403"
+    assert "Cancel" in text_of(operator.get(url(session)).content)
+    assert "was told to say it already" in cancel(operator, said.pk)
+    for key in (pending.pk, pending.pk, "%00"):
+        assert "It will not be said" in cancel(operator, key)
+    assert list(session.follow_ups.all()) == [said]
