@@ -6,13 +6,10 @@ go to whoever claims them.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
 import time
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
 from customers.segments import catalogue, leases, running
@@ -22,8 +19,7 @@ from customers.segments.models import Segment
 from customers.segments.passing import advance, pass_time
 from customers.segments.repairing import forget_deleted
 from customers.segments.stale import NAME, Stale
-
-logger = logging.getLogger(__name__)
+from parlant_site.common.background import Background
 
 LOOK_EVERY = 0.2  # seconds: a change is seen in a segment within one
 TICK = 10.0  # seconds between looks at the clock
@@ -144,53 +140,23 @@ def settle_all() -> None:
         keeper.give_back()
 
 
-class Worker:
-    """Keeps memberships current in a thread of its own, with a database connection of its own."""
+class Worker(Background):
+    """Keeps memberships current."""
+
+    name = "segments"
+    look_every = LOOK_EVERY
 
     def __init__(self) -> None:
-        self.stopping = threading.Event()
-        self.queued = threading.Event()
-        self.thread: threading.Thread | None = None
+        super().__init__()
+        self.keeper = Keeper()
 
-    async def start(self) -> None:
-        """Begin; a process that serves calls it once."""
-        self.stopping.clear()
-        self.thread = threading.Thread(target=self.work, name="segments", daemon=True)
-        self.thread.start()
+    def look(self) -> bool:
+        """Do one piece of the keeper's work."""
+        return self.keeper.look()
 
-    async def stop(self) -> None:
-        """End after the piece of work at hand; another process, or the next start, goes on."""
-        self.stopping.set()
-        self.queued.set()
-        if self.thread is not None:
-            await asyncio.to_thread(self.thread.join, 10)
-
-    def wake(self) -> None:
-        """Look now."""
-        self.queued.set()
-
-    def work(self) -> None:
-        """Do what there is to do until told to stop; a database that is away is asked again."""
-        keeper = Keeper()
-        while not self.stopping.is_set():
-            try:
-                while not self.stopping.is_set() and keeper.look():
-                    pass
-            except DatabaseError:
-                logger.warning("Segments wait for the database", exc_info=True)
-                self.stopping.wait(LOOK_EVERY)
-            except Exception:
-                logger.exception("Segments cannot be kept current")
-                self.stopping.wait(5 * LOOK_EVERY)
-            finally:
-                close_old_connections()
-            self.queued.wait(LOOK_EVERY)
-            self.queued.clear()
-        try:
-            keeper.give_back()
-        except DatabaseError:
-            logger.warning("Leases could not be given back", exc_info=True)
-        connection.close()
+    def give_back(self) -> None:
+        """Give back what the keeper holds."""
+        self.keeper.give_back()
 
 
 worker = Worker()
