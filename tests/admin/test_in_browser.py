@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from customers.jobs.starting import draft, start
-from customers.models import Customer
+from customers.models import Customer, Segment
+from customers.segments.editing import refresh
+from customers.segments.pinning import pin
 from customers.selection import Selection
 from customers.transfer.keeping import keep
 from parlant_site.demo.customers import id_of
@@ -62,6 +66,10 @@ def demo(database: None) -> dict[str, str]:
     )  # the server's, not the tests' fast one
     user.save(update_fields=["password"])
     talk = Session.objects.filter(title__startswith="Double booking").order_by("id")[0]
+    vip, today = segment_of("VIP"), timezone.localdate()
+    pin(vip, id_of(3), is_in=True, reason="A friend of the house")
+    refresh(vip)
+    busy = vip.days.order_by("-entered")[0]
     token_page = "knox/authtoken/"
     kept = keep(BytesIO(b"No,name,plan\na,Ann,pro\n"), "people.csv")
     draft_job = draft("import", by=user, title="people.csv", parameters=kept.parameters, source=kept.source)
@@ -83,6 +91,22 @@ def demo(database: None) -> dict[str, str]:
         "timeline": f"customers/customer/{id_of(3)}/timeline/",
         "audit": "parlant_site/auditentry/",
         "bulk action": "customers/customer/bulk/?action=set_metadata&seen=30",
+        "segments": "customers/segment/",
+        "overlap": f"customers/segment/overlap/?segment={vip.pk}&segment={segment_of('Going cold').pk}",
+        "segment members": f"customers/segment/{vip.pk}/change/",
+        "members then": f"customers/segment/{vip.pk}/change/?as_of={today - timedelta(days=3)}",
+        "segment rule": f"customers/segment/{vip.pk}/rule/",
+        "segment history": f"customers/segment/{vip.pk}/history/?day={busy.day}",
+        "segment explained": f"customers/segment/{vip.pk}/explain/?customer={id_of(3)}",
+        "near misses": f"customers/segment/{segment_of('Large houses').pk}/near/",
+        "segment pins": f"customers/segment/{vip.pk}/pins/",
+        "segment runs": f"customers/segment/{vip.pk}/runs/",
+        "list of customers": f"customers/segment/{segment_of('Invited to the fair').pk}/change/",
+        "rule editor": f"customers/segment/{segment_of('Large houses').pk}/edit/",
+        "rule as text": "customers/segment/add/?text=tag:(",
+        "new segment": "customers/segment/add/",
+        "customer's segments": f"customers/customer/{id_of(3)}/segments/",
+        "customers by rule": "customers/customer/?q=metadata.mrr > 100",
         "data jobs": "customers/datajob/",
         "upload": "customers/datajob/upload/",
         "columns": f"customers/datajob/{draft_job.pk}/columns/",
@@ -102,6 +126,11 @@ def demo(database: None) -> dict[str, str]:
         "roles": "auth/group/",
         "role": f"auth/group/{Group.objects.all()[0].pk}/change/",
     }
+
+
+def segment_of(name: str) -> Segment:
+    """Answer a segment of the demo."""
+    return Segment.objects.get(name=name)
 
 
 def signed_in(chromium: Browser, server: Server, **options: Any) -> BrowserContext:

@@ -56,7 +56,10 @@ form.addEventListener("click", (event) => {
   act(button.value);
 });
 form.addEventListener("change", (event) => {
-  if (/^[fok]\./.test(event.target.name)) act("update");
+  if (!/^[fok]\./.test(event.target.name)) return;
+  // With the keyboard a choice changes letter by letter.
+  clearTimeout(timer);
+  timer = setTimeout(() => act("update"), 250);
 });
 form.addEventListener("input", (event) => {
   if (/^[fok]\./.test(event.target.name)) return;
