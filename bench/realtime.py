@@ -37,6 +37,8 @@ from bench.crowd import (  # noqa: E402
 )
 
 ROUNDS = 100
+# As long as it takes until each quiet waiter has had a sign of life; a long poll has none, and would end meanwhile.
+QUIET_SECONDS = {"poll": 15, "sse": 45, "ws": 45}
 NAMES = {"poll": "long poll", "sse": "SSE", "ws": "WebSocket"}
 
 
@@ -166,9 +168,10 @@ async def idle_cpu(url: str, pid: int, kind: Kind, count: int) -> None:
     """What many waiters cost while nothing happens."""
     caller = await Caller(url).open()
     sessions = await caller.new_sessions(min(count, 1000))
-    waiters = await gather(url, [Waiter(kind, sessions[n % len(sessions)]) for n in range(count)])
+    waiters = await gather(url, [Waiter(kind, sessions[n % len(sessions)], seconds=600) for n in range(count)])
     await settled(pid)
-    row(f"idle CPU of {count} {NAMES[kind]}s", f"{await cpu_share(pid, 15) * 100:.1f} %", f"{threads(pid)} threads")
+    share = await cpu_share(pid, QUIET_SECONDS[kind])
+    row(f"idle CPU of {count} {NAMES[kind]}s", f"{share * 100:.1f} %", f"{threads(pid)} threads")
     for waiter in waiters:
         waiter.transport.close()
     caller.close()

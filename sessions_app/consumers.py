@@ -19,6 +19,7 @@ from parlant_site.common.errors import NotFound
 from parlant_site.common.json import JSONValue, UnusableJSON, parse
 from parlant_site.common.lanes import Receive, on_lane
 from parlant_site.common.rendering import dumps
+from parlant_site.common.signs_of_life import begin_signs_of_life
 from sessions_app import feed
 from sessions_app.callers import Answer, Caller, chosen_subprotocol
 from sessions_app.follow import follow
@@ -96,7 +97,7 @@ class Pushing(AsyncWebsocketConsumer):
         """Send a frame; Refused when the client does not read."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self.write({"type": "websocket.send", "text": frame.decode()})
+                await self.write(_frame(frame))
         except TimeoutError:
             raise Refused(TOO_SLOW, "You read too slowly. Reconnect from the last offset that you have") from None
 
@@ -139,10 +140,9 @@ class FollowSession(Pushing):
         answer = await self.caller.call("GET", self.path, query=f"min_offset={BEYOND}&wait_for_data=0")
         if not answer.is_fine:
             raise Refused.by(answer)
+        quiet = await begin_signs_of_life(_frame(HEARTBEAT), self.scope, self.write)
         with feed.watch(self.scope["url_route"]["kwargs"]["session_id"]) as subscription:
-            async for step in follow(
-                subscription, offset=offset, quiet=settings.PARLANT_HEARTBEAT_SECONDS, changes=True
-            ):
+            async for step in follow(subscription, offset=offset, quiet=quiet, changes=True):
                 for line in (*step.changed, *step.lines):
                     yield line.body
                 if not step.changed and not step.lines:
@@ -210,6 +210,10 @@ class Nowhere(Pushing):
         """Refuse."""
         raise Refused(UNKNOWN, "There is nothing at this path")
         yield b""
+
+
+def _frame(text: bytes) -> dict[str, Any]:
+    return {"type": "websocket.send", "text": text.decode()}
 
 
 def is_ping(text: str) -> bool:

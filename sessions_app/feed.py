@@ -9,6 +9,7 @@ Waiting costs a future on the event loop. Publishing is allowed from any thread 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -252,12 +253,13 @@ class Subscription:
             return not self.is_over
         loop = self.watch.hub.loop
         future = self._future = loop.create_future()
-        timer = loop.call_at(until, self.wake)
+        timer = loop.call_at(until, self.wake) if until < math.inf else None
         try:
             await future
         finally:
             self._future = None
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
         return self.seen != self.watch.version and not self.is_over
 
     def wake(self) -> None:

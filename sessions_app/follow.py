@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from parlant_site.common.lanes import on_lane
 from sessions_app.feed import Subscription
 from sessions_app.lines import EVERYTHING, Line, Page, Wanted, read_event, read_page
 
-FOREVER = 10.0**9
+FOREVER = math.inf
 
 
 class Step(NamedTuple):

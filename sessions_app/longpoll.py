@@ -11,14 +11,15 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-from django.conf import settings
 from rest_framework.response import Response
 
 from parlant_site.common.error_answers import answer_error
 from parlant_site.common.errors import NotFound
 from parlant_site.common.lanes import Application, Receive, Scope, Send, on_lane
 from parlant_site.common.rendering import dumps
+from parlant_site.common.signs_of_life import begin_signs_of_life
 from sessions_app import feed
 from sessions_app.events import Kind
 from sessions_app.follow import follow, follow_event
@@ -78,7 +79,7 @@ class HoldPolls:
             disconnected.add_done_callback(lambda _: subscription.interrupt())
             try:
                 if waiting.is_stream:
-                    await _stream(subscription, waiting, headers, send)
+                    await _stream(subscription, waiting, headers, scope, send)
                 elif waiting.event_id is not None:
                     await _answer_event(subscription, waiting.event_id, left, headers, send)
                 else:
@@ -183,13 +184,16 @@ async def _send_json(status: int, body: bytes, headers: Headers, send: Send) -> 
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(subscription: feed.Subscription, waiting: Waiting, headers: Headers, send: Send) -> None:
+async def _stream(
+    subscription: feed.Subscription, waiting: Waiting, headers: Headers, scope: Scope, send: Send
+) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [*headers, *STREAM_HEADERS]})
     # Says at once that the stream is open: the headers alone may wait in a buffer.
-    await _send_part(QUIET, send)
+    await send(_part(QUIET))
+    quiet = await begin_signs_of_life(_part(QUIET), scope, send)
     try:
-        async for frame in _frames(subscription, waiting):
-            await _send_part(frame, send)
+        async for frame in _frames(subscription, waiting, quiet):
+            await send(_part(frame))
             if frame is not QUIET:
                 await asyncio.sleep(BETWEEN_FRAMES)
             if subscription.is_interrupted:
@@ -199,11 +203,11 @@ async def _stream(subscription: feed.Subscription, waiting: Waiting, headers: He
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _send_part(part: bytes, send: Send) -> None:
-    await send({"type": "http.response.body", "body": part, "more_body": True})
+def _part(part: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": part, "more_body": True}
 
 
-async def _frames(subscription: feed.Subscription, waiting: Waiting) -> AsyncIterator[bytes]:
+async def _frames(subscription: feed.Subscription, waiting: Waiting, quiet: float) -> AsyncIterator[bytes]:
     if waiting.event_id is not None:
         async for line in follow_event(subscription, waiting.event_id, seconds=waiting.seconds):
             yield _frame(line)
@@ -213,7 +217,7 @@ async def _frames(subscription: feed.Subscription, waiting: Waiting) -> AsyncIte
         offset=waiting.offset,
         wanted=waiting.wanted,
         seconds=waiting.seconds,
-        quiet=settings.PARLANT_HEARTBEAT_SECONDS,
+        quiet=quiet,
     ):
         if not step.lines:
             yield QUIET

@@ -10,6 +10,7 @@ from twisted.internet import reactor as twisted_reactor
 from twisted.internet.tcp import Port
 
 from parlant_site.common.lanes import API_LANES
+from parlant_site.serving.wire import Wire
 
 reactor: Any = twisted_reactor
 # So many connections are let in at once. The next ones follow when these have asked for something and no more calls
@@ -28,6 +29,7 @@ class Door(Port):
     time, and what was taken for them is never given back. They wait in the kernel, which costs nothing.
     """
 
+    transport = Wire
     # How many requests there have been.
     requests: Callable[[], int]
 

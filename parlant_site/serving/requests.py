@@ -5,10 +5,12 @@ received length goes beyond what its path may take is handed to the application 
 application answers 413 by the length alone (common/bodies.py), as it answers everything else.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.internet import reactor as twisted_reactor
+from twisted.web.http import toChunk
 
 from parlant_site.common.bodies import largest_body
 
@@ -49,6 +51,15 @@ class Request(WebRequest):
         """Run the application, unless it already answers the refused request."""
         if not self.is_refused:
             super().requestReceived(command, path, version)
+
+    def framed(self, message: Mapping[str, Any]) -> bytes:
+        """Answer the bytes of a part of a body that is being sent."""
+        part: bytes = message["body"]
+        return b"".join(toChunk(part)) if self.chunked else part
+
+    def takes_signs(self) -> bool:
+        """Answer whether the answer goes on."""
+        return not self.finished and not self._disconnected
 
     def _is_too_large(self, length: int) -> bool:
         return length > largest_body(self.channel._path.split(b"?", 1)[0].decode("latin-1"))

@@ -17,17 +17,19 @@ from twisted.internet import reactor as twisted_reactor
 from twisted.internet.defer import Deferred
 
 from parlant_site.common import lifecycle
+from parlant_site.common.signs_of_life import EXTENSION
 from parlant_site.serving.connections import Door, Inbox
+from parlant_site.serving.quiet import Sign, Wheel
 from parlant_site.serving.requests import Connections
-from parlant_site.serving.sockets import CLOSE_SECONDS, PING_SECONDS, Socket, until_read
+from parlant_site.serving.sockets import CLOSE_SECONDS, Socket, until_read
+from parlant_site.serving.wire import hold
 
 reactor: Any = twisted_reactor
 logger = logging.getLogger(__name__)
 
 # Daphne's own 50 makes a thousand clients that connect at once wait for seconds.
 BACKLOG = 4096
-# How often it is looked for sockets that were quiet for long.
-LOOK_SECONDS = 10
+EXTENSIONS: dict[str, dict[str, Any]] = {EXTENSION: {}}
 # What a SIGTERM grants: to the requests that are being answered, and then, whatever happens, to the process.
 GRACE = 3.0
 LAST_MOMENT = 4.7
@@ -56,11 +58,11 @@ class Server(DaphneServer):
         self.ready = ready
         self.ports: list[Any] = []
         self.requests = 0
+        self.wheel = Wheel()
         self.failure: BaseException | None = None
 
     def _begin(self) -> None:
         self.ws_factory.protocol = Socket
-        self.ping_interval = PING_SECONDS
         self.ws_factory.setProtocolOptions(closeHandshakeTimeout=CLOSE_SECONDS)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self._start()))
 
@@ -84,8 +86,25 @@ class Server(DaphneServer):
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Send what the application says, no faster than the client reads: or else it would queue up in memory."""
-        await super().handle_reply(protocol, message)
+        details = self.connections.get(protocol, {})
+        if message["type"] == EXTENSION:
+            self._begin_signs(protocol, details, message)
+            return
+        held = hold(protocol.transport)
+        try:
+            await super().handle_reply(protocol, message)
+        finally:
+            if held:
+                held.release()
+        if sign := details.get("sign"):
+            sign.sent_at = asyncio.get_running_loop().time()
         await until_read(protocol)
+
+    def _begin_signs(self, protocol: Any, details: dict[str, Any], message: Any) -> None:
+        if details and "disconnected" not in details:
+            now = asyncio.get_running_loop().time()
+            details["sign"] = Sign(protocol, protocol.framed(message["message"]), message["seconds"], now)
+            self.wheel.put(details["sign"])
 
     # Reaping: the parent looks once a second at all applications for those that are done; under load they pile up.
 
@@ -97,6 +116,7 @@ class Server(DaphneServer):
         self.requests += 1
         inbox = Inbox()
         scope.setdefault("asgi", {"version": "3.0"})
+        scope.setdefault("extensions", EXTENSIONS)
         application = self.application(scope, inbox.get, partial(self.handle_reply, protocol))
         details["application_instance"] = asyncio.ensure_future(application)
         details["application_instance"].add_done_callback(partial(self._reap, protocol))
@@ -106,6 +126,8 @@ class Server(DaphneServer):
         """Note that a connection is gone; forget it when its application is gone too."""
         if protocol in self.connections:
             super().protocol_disconnected(protocol)
+            if sign := self.connections[protocol].pop("sign", None):
+                self.wheel.take(sign)
             self._forget_if_over(protocol)
             if protocol in self.connections:
                 reactor.callLater(self.application_close_timeout, self._cut_off, protocol)
@@ -120,10 +142,7 @@ class Server(DaphneServer):
         """Do nothing: whatever ends says so itself."""
 
     def timeout_checker(self) -> None:
-        """Ping the sockets that were quiet for long; looking at thousands every other second costs half a percent."""
-        for protocol in list(self.connections):
-            protocol.check_timeouts()
-        reactor.callLater(LOOK_SECONDS, self.timeout_checker)
+        """Do nothing: no answer and no socket is too old, and the wheel gives quiet ones a sign of life."""
 
     def _reap(self, protocol: Any, application: "asyncio.Future[None]") -> None:
         details = self.connections.get(protocol)
