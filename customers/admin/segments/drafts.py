@@ -1,18 +1,17 @@
-"""A rule while it is edited: a tree whose leaves may be unfinished, read from the form and changed by its buttons."""
+"""A rule while it is edited: a tree whose leaves may be unfinished."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as attribute
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from customers.admin.segments.choices import OTHER_KEY, OperatorChoice, choice_of
-from customers.segments.fields import METADATA_PREFIX, Field, Kind, field_named, metadata_field
+from customers.admin.segments.choices import OperatorChoice, choice_of
+from customers.segments.fields import Field, Kind, field_named, metadata_field
 from customers.segments.operators import Shape
 from customers.segments.periods import Length
 from customers.segments.rules import Group, Leaf
@@ -20,8 +19,6 @@ from parlant_site.common.json import JSONValue
 
 KINDS = {("and", False): "all", ("or", False): "any", ("or", True): "none", ("and", True): "not_all"}
 COMBINATORS = {kind: both for both, kind in KINDS.items()}
-MOST_NODES = 300
-DEEPEST = 12
 ROOT = "r"
 Path: TypeAlias = tuple[int, ...]
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)
@@ -152,77 +149,9 @@ def number_or_text(text: str) -> JSONValue:
     return int(text) if text.lstrip("-").isdigit() else number
 
 
-# --- between the form and the draft
-
-
 def path_text(path: Path) -> str:
     """Answer a path as the form writes it: r, r.0, r.0.2."""
     return ".".join([ROOT, *map(str, path)])
-
-
-def read_path(text: str) -> Path | None:
-    """Answer the path that a text says; None when it says none."""
-    root, *steps = text.split(".")
-    if root != ROOT or len(steps) > DEEPEST or not all(step.isascii() and step.isdigit() for step in steps):
-        return None
-    return tuple(int(step[:6]) for step in steps)
-
-
-def read_form(data: Any) -> DraftGroup:
-    """Answer the draft that a sent form holds; what makes no sense in it is left out."""
-    root = DraftGroup()
-    groups: dict[Path, DraftGroup] = {}
-    for entry in data.getlist("node")[:MOST_NODES]:
-        text, _colon, kind = entry.partition(":")
-        path = read_path(text)
-        if path is None or (path and path[:-1] not in groups):
-            continue
-        node: DraftNode
-        if kind == "group":
-            wanted = data.get(f"c.{text}", "")
-            node = groups[path] = DraftGroup(wanted if wanted in COMBINATORS else "all")
-        else:
-            node = _read_leaf(data, text)
-        if path:
-            groups[path[:-1]].nodes.append(node)
-        elif isinstance(node, DraftGroup):
-            root = node
-    return root
-
-
-def _read_leaf(data: Any, path: str) -> DraftLeaf:
-    name, shown = data.get(f"f.{path}", ""), data.get(f"w.{path}", "")
-    if name == OTHER_KEY:
-        name = METADATA_PREFIX + data.get(f"k.{path}", "")
-    if "\0" in name or field_named(name) is None:
-        name = ""
-    values = [value.replace("\0", "").replace("\r\n", "\n") for value in data.getlist(f"v.{path}")]
-    leaf = DraftLeaf(name, data.get(f"o.{path}", ""), values)
-    if name != shown:
-        fits = leaf.choice.key == leaf.operator and leaf.choice.shape is not Shape.NAMES
-        leaf = DraftLeaf(name, leaf.operator if fits else "", values if fits else [])
-    return leaf
-
-
-def packed(node: DraftNode) -> Any:
-    """Answer a draft as JSON, for a hidden field."""
-    if isinstance(node, DraftLeaf):
-        return [node.field, node.operator, node.values]
-    return {"k": node.kind, "n": [packed(child) for child in node.nodes]}
-
-
-def unpacked(given: Any, depth: int = 0) -> DraftNode | None:
-    """Answer the draft that a hidden field says; None for what is none."""
-    match given:
-        case {"k": str(kind), "n": list(nodes)} if kind in COMBINATORS and depth <= DEEPEST:
-            found = [unpacked(node, depth + 1) for node in nodes[:MOST_NODES]]
-            return DraftGroup(kind, [node for node in found if node is not None])
-        case [str(name), str(operator), list(values)] if not name or (field_named(name) and "\0" not in name):
-            return DraftLeaf(name, operator, [value for value in values if isinstance(value, str)])
-    return None
-
-
-# --- what the buttons do
 
 
 def node_at(draft: DraftGroup, path: Path) -> DraftNode | None:
@@ -241,87 +170,3 @@ def walk(node: DraftNode, path: Path = ()) -> Iterator[tuple[Path, DraftNode]]:
     if isinstance(node, DraftGroup):
         for index, child in enumerate(node.nodes):
             yield from walk(child, (*path, index))
-
-
-Act: TypeAlias = Callable[[DraftGroup, Path], Path | None]
-
-
-def _add(kind: type[DraftLeaf] | type[DraftGroup]) -> Act:
-    def act(draft: DraftGroup, path: Path) -> Path | None:
-        group = node_at(draft, path)
-        if isinstance(group, DraftGroup):
-            group.nodes.append(kind() if kind is DraftLeaf else DraftGroup("any", [DraftLeaf()]))
-            return (*path, len(group.nodes) - 1)
-        return None
-
-    return act
-
-
-def _siblings(draft: DraftGroup, path: Path) -> list[DraftNode] | None:
-    """Answer the nodes of the group in which a node is; None for the root and for what is not there."""
-    parent = node_at(draft, path[:-1]) if path and node_at(draft, path) is not None else None
-    return parent.nodes if isinstance(parent, DraftGroup) else None
-
-
-def _remove(draft: DraftGroup, path: Path) -> Path | None:
-    if (nodes := _siblings(draft, path)) is None:
-        return None
-    del nodes[path[-1]]
-    return (*path[:-1], min(path[-1], len(nodes) - 1)) if nodes else path[:-1]
-
-
-def _copy(draft: DraftGroup, path: Path) -> Path | None:
-    if (nodes := _siblings(draft, path)) is None:
-        return None
-    nodes.insert(path[-1] + 1, deepcopy(nodes[path[-1]]))
-    return (*path[:-1], path[-1] + 1)
-
-
-def _move(by: int) -> Act:
-    def act(draft: DraftGroup, path: Path) -> Path | None:
-        nodes = _siblings(draft, path)
-        if nodes is None or not 0 <= path[-1] + by < len(nodes):
-            return None
-        nodes.insert(path[-1] + by, nodes.pop(path[-1]))
-        return (*path[:-1], path[-1] + by)
-
-    return act
-
-
-def _indent(draft: DraftGroup, path: Path) -> Path | None:
-    """Move into the group just before, or into a group of its own."""
-    if (nodes := _siblings(draft, path)) is None:
-        return None
-    place = path[-1]
-    before = nodes[place - 1] if place else None
-    node = nodes.pop(place)
-    if isinstance(before, DraftGroup):
-        before.nodes.append(node)
-        return (*path[:-1], place - 1, len(before.nodes) - 1)
-    nodes.insert(place, DraftGroup("any", [node]))
-    return (*path, 0)
-
-
-def _outdent(draft: DraftGroup, path: Path) -> Path | None:
-    """Move behind the group in which it is; a group that is empty then goes."""
-    nodes = _siblings(draft, path)
-    outer = _siblings(draft, path[:-1])
-    if nodes is None or outer is None:
-        return None
-    outer.insert(path[-2] + 1, nodes.pop(path[-1]))
-    if nodes:
-        return (*path[:-2], path[-2] + 1)
-    del outer[path[-2]]
-    return path[:-1]
-
-
-ACTS: dict[str, Act] = {
-    "leaf": _add(DraftLeaf),
-    "group": _add(DraftGroup),
-    "remove": _remove,
-    "copy": _copy,
-    "up": _move(-1),
-    "down": _move(1),
-    "in": _indent,
-    "out": _outdent,
-}

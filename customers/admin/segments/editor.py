@@ -14,17 +14,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from customers.admin.segments.drafts import (
-    ACTS,
-    DraftGroup,
-    DraftLeaf,
-    draft_of,
-    packed,
-    path_text,
-    read_form,
-    read_path,
-    unpacked,
-)
+from customers.admin.segments.draft_acts import ACTS
+from customers.admin.segments.draft_forms import packed, read_form, read_path, unpacked
+from customers.admin.segments.drafts import DraftGroup, DraftLeaf, draft_of, path_text
 from customers.admin.segments.looking import Look, look_at
 from customers.admin.segments.rows import rows_of, settle
 from customers.models import Segment
