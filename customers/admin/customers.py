@@ -23,14 +23,13 @@ from customers.admin.forms import CustomerForm
 from customers.admin.merging import merge_pages
 from customers.admin.metadata_columns import chosen_keys, offered_keys, remember
 from customers.admin.privacy import privacy_pages
-from customers.admin.segments.from_list import rule_in
+from customers.admin.segments.from_list import matching_rule, rule_in
 from customers.admin.segments.of_customer import segment_pages
 from customers.admin.segments.on_list import list_segments
 from customers.admin.selecting import FILTERS
 from customers.admin.timeline import timeline
 from customers.models import Customer, CustomerTag, GuestStays
 from customers.querysets import CustomerQuerySet
-from customers.selection import narrowed
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import NOTHING, ago, badge, chips, list_of, named, number, page_of
@@ -67,7 +66,7 @@ class CustomerAdmin(ConsoleAdmin):
         """Answer those whom a rule matches, else those with every word in id, name or metadata."""
         assert isinstance(rows, CustomerQuerySet)
         try:
-            return rows.search(words) if rule_in(words) is None else narrowed(rows, "q", words, timezone.now())
+            return rows.search(words) if rule_in(words) is None else matching_rule(rows, words)
         except BadInput:  # a rule about what this operator may not see
             return rows.none()
 

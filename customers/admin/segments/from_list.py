@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.timezone import get_default_timezone
 
 from customers.models import CustomerTag
+from customers.querysets import CustomerQuerySet
 from customers.segments.counting import Count, Counter
 from customers.segments.faces import DatabaseNames, UnreadableRule, read_text, write_text
 from customers.segments.fields import BY_TEXT, METADATA_PREFIX
@@ -21,9 +22,11 @@ from customers.segments.periods import Moment
 from customers.segments.remembering import kept
 from customers.segments.rules import Group, Leaf, Node, leaves
 from customers.segments.sampling import sample_of
+from customers.selection import narrowed
 from parlant_site.common.json import JSONValue
 
 COUNTED_WITHIN = 0.05  # for each filter, of the time in which the page should be there
+RARE = 500  # so many ids in a statement cost nothing
 _SECONDS = 60.0
 _CONVERSATIONS = {
     "human": Leaf("manual_session_count", ">", 0),
@@ -45,6 +48,13 @@ def rule_in(text: str) -> Group | None:
         return None
     bare = all(leaf.field == "name" and leaf.operator == "contains" for _path, leaf in leaves(rule))
     return None if bare and "name" not in text.lower() else rule
+
+
+def matching_rule(rows: CustomerQuerySet, text: str) -> CustomerQuerySet:
+    """Answer the rows whom a rule matches; few are looked up once, for the page and its number to share."""
+    matching = narrowed(rows, "q", text, timezone.now())
+    keys = list(matching.order_by().values_list("pk", flat=True)[: RARE + 1])
+    return rows.filter(pk__in=keys) if len(keys) <= RARE else matching
 
 
 def problem_in(text: str) -> str:
