@@ -57,7 +57,7 @@ class CustomerViewSet(ContractViewSet):
         "destroy": "customers.delete_customer",
     }
 
-    @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(CustomerBody, "Customer")))
+    @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(CustomerBody, "Customer"), refusals=(404,)))
     def list(self, request: Request) -> Response:
         """List customers: the guest first, then by creation; members of a segment, or whom a rule matches."""
         page = self.page(self.filter_queryset(self.get_queryset()), first=GUEST_ID)

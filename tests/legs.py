@@ -1,17 +1,20 @@
-"""One `pytest` tests on SQLite, and beside it, where PostgreSQL answers, on PostgreSQL."""
+"""One `pytest` tests on SQLite, and beside it, where PostgreSQL answers, on PostgreSQL, and pages in a browser."""
 
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 LEG = "PARLANT_TEST_DATABASE"
+POSTGRESQL, BROWSER = "postgresql", "browser"
+TITLES = {POSTGRESQL: "the same tests on PostgreSQL", BROWSER: "pages in a browser, on SQLite"}
 # A test that uses one of these fixtures talks to the database, and is worth running on each.
 USES_THE_DATABASE = {"db", "transactional_db", "database"}
+USES_A_BROWSER = "chromium"
 
 
 def postgresql_answers() -> str | None:
@@ -31,58 +34,78 @@ class Legs:
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.leg = os.environ.get(LEG)
+        self.others: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
-        """Run the second leg beside this one and answer the worse of the two exit codes."""
+        """Run the other legs beside this one and answer the worst of the exit codes."""
         option = config.option
         alone = option.collectonly or option.help or option.version or option.markers or option.usepdb
-        if LEG in os.environ or alone or getattr(option, "showfixtures", False):
+        if self.leg or alone or getattr(option, "showfixtures", False):
             return (yield)
         self.reason = postgresql_answers()
-        if self.reason:
-            code = yield
-            return code or (1 if os.environ.get("CI") else 0)
-        with tempfile.TemporaryFile() as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "pytest", *config.invocation_params.args, "-p", "no:cacheprovider"],
-                env={**os.environ, LEG: "postgresql"},
-                cwd=config.invocation_params.dir,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-            try:
-                code = yield
-                second = child.wait()
-            except BaseException:
+        for leg in [BROWSER] if self.reason else [POSTGRESQL, BROWSER]:
+            self.others[leg] = _start(leg, config)
+        codes = []
+        try:
+            codes.append((yield))
+            codes += [child.wait() for child, _ in self.others.values()]
+        except BaseException:
+            for child, _ in self.others.values():
                 child.terminate()
                 child.wait()
-                raise
-            output.seek(0)
-            print("\n=== the same tests on PostgreSQL ===", flush=True)
-            sys.stdout.flush()
-            sys.stdout.buffer.write(output.read())
-            sys.stdout.flush()
-        nothing_selected = pytest.ExitCode.NO_TESTS_COLLECTED
-        if second == nothing_selected:
-            return code
-        return second if code in (pytest.ExitCode.OK, nothing_selected) else code
+            raise
+        for leg, (_, output) in self.others.items():
+            _show(TITLES[leg], output)
+        ran = [int(code) for code in codes if code != pytest.ExitCode.NO_TESTS_COLLECTED]
+        if not ran:
+            return pytest.ExitCode.NO_TESTS_COLLECTED
+        worst = max(ran, key=lambda code: code != 0)
+        return worst or (1 if self.reason and os.environ.get("CI") else 0)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """On PostgreSQL leave out what was shown on SQLite and does not depend on the database."""
-        if os.environ.get(LEG) != "postgresql":
-            return
-        kept, left = [], []
+        """Leave to each leg what it is for: PostgreSQL what depends on the database, the browser what uses one."""
+        kept: list[pytest.Item] = []
+        left: list[pytest.Item] = []
         for item in items:
-            names = set(getattr(item, "fixturenames", ()))
-            uses = item.get_closest_marker("django_db") or names & USES_THE_DATABASE
-            (kept if uses and not item.get_closest_marker("one_database") else left).append(item)
+            (kept if self._is_mine(item) else left).append(item)
         if left:
             config.hook.pytest_deselected(items=left)
             items[:] = kept
+
+    def _is_mine(self, item: pytest.Item) -> bool:
+        names = set(getattr(item, "fixturenames", ()))
+        if self.leg == POSTGRESQL:
+            uses = item.get_closest_marker("django_db") or names & USES_THE_DATABASE
+            return bool(uses and not item.get_closest_marker("one_database"))
+        if self.leg == BROWSER:
+            return USES_A_BROWSER in names
+        return BROWSER not in self.others or USES_A_BROWSER not in names
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say loudly that the second leg was not run."""
         if self.reason:
             terminalreporter.write_line(f"NOT TESTED on PostgreSQL: it does not answer ({self.reason})", red=True)
+
+
+def _start(leg: str, config: pytest.Config) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    output = tempfile.TemporaryFile()  # noqa: SIM115  # read when the process has ended
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *config.invocation_params.args, "-p", "no:cacheprovider"],
+        env={**os.environ, LEG: leg},
+        cwd=config.invocation_params.dir,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+    )
+    return child, output
+
+
+def _show(title: str, output: IO[bytes]) -> None:
+    output.seek(0)
+    print(f"\n=== {title} ===", flush=True)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(output.read())
+    sys.stdout.flush()
+    output.close()
