@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from customers.segments.faces import DatabaseNames, read_sentence, read_text
 from customers.segments.fields import METADATA_PREFIX
 from customers.segments.reading import InvalidRule, read_rule
-from customers.segments.rules import Group, leaves
+from customers.segments.rules import Group, Node, leaves
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue
-from parlant_site.common.personal import sight
+from parlant_site.common.personal import MASK, sight
 
 FACES = ("rule", "text", "sentence")
 
@@ -41,6 +42,19 @@ def read_face(face: str, given: JSONValue) -> Group:
         return read_rule(given)
     read = read_text if face == "text" else read_sentence
     return read(str(given), DatabaseNames())
+
+
+def masked(rule: Group) -> Group:
+    """Answer a rule as the caller may see it, not to be carried out: a mask for each value of a hidden key."""
+    hidden = sight().hidden
+    return cast(Group, _masked(rule, hidden)) if hidden else rule
+
+
+def _masked(node: Node, hidden: frozenset[str]) -> Node:
+    if isinstance(node, Group):
+        return replace(node, rules=tuple(_masked(child, hidden) for child in node.rules))
+    is_hidden = node.field.startswith(METADATA_PREFIX) and node.field.removeprefix(METADATA_PREFIX) in hidden
+    return replace(node, value=MASK) if is_hidden and node.value is not None else node
 
 
 def seen(rule: Group) -> Group:

@@ -13,6 +13,7 @@ from customers.segments.counting import LIMIT, Count, Counter, sample_matching
 from customers.segments.periods import Moment
 from customers.segments.rules import Group, Leaf, Node, Path, key_of, leaves
 from parlant_site.common.json import JSONValue
+from parlant_site.common.personal import sight
 
 SAMPLES = 5
 
@@ -32,7 +33,7 @@ class NearMiss:
             "path": [*self.path],
             "field": self.leaf.field,
             "operator": self.leaf.operator,
-            "value": self.leaf.value,
+            "value": sight().anywhere({"field": self.leaf.field, "value": self.leaf.value})["value"],
             **self.count.to_json(),
             "sample": [{"id": customer.pk, "name": customer.name} for customer in self.sample],
         }

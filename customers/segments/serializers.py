@@ -9,9 +9,12 @@ from typing import Any
 from rest_framework import serializers
 
 from customers.segments.faces import DatabaseNames, write_sentence, write_text
+from customers.segments.given import masked
 from customers.segments.history import Cause, Move, RunState
 from customers.segments.models import NAME_LENGTH, REASON_LENGTH, Kind, Segment, Via
 from customers.segments.past import as_of
+from customers.segments.rules import to_json
+from parlant_site.common.json import JSONValue
 from parlant_site.common.serializers import AnyJSON, Flag, Id, Input, Instant, Query, Text, Whole, Words
 
 LARGEST_PAGE = 1000
@@ -26,7 +29,7 @@ class SegmentBody(serializers.Serializer[Any]):
     name = serializers.CharField()
     description = serializers.CharField(allow_blank=True)
     kind = serializers.ChoiceField(Kind.choices)
-    rule = serializers.JSONField(allow_null=True, help_text="In the shape of react-querybuilder; null for a list")
+    rule = serializers.SerializerMethodField(help_text="In the shape of react-querybuilder; null for a list")
     text = serializers.SerializerMethodField(help_text="The rule as text; null for a list")
     sentence = serializers.SerializerMethodField(help_text="The rule as a sentence; null for a list")
     rule_version = serializers.IntegerField()
@@ -43,13 +46,17 @@ class SegmentBody(serializers.Serializer[Any]):
     def _names(self) -> DatabaseNames:
         return DatabaseNames()
 
+    def get_rule(self, segment: Segment) -> dict[str, JSONValue] | None:
+        """Answer the rule; values of personal keys are masked for who may not see them."""
+        return None if segment.is_static else to_json(masked(segment.tree))
+
     def get_text(self, segment: Segment) -> str | None:
         """Answer the rule as text."""
-        return None if segment.is_static else write_text(segment.tree, self._names)
+        return None if segment.is_static else write_text(masked(segment.tree), self._names)
 
     def get_sentence(self, segment: Segment) -> str | None:
         """Answer the rule as a sentence."""
-        return None if segment.is_static else write_sentence(segment.tree, self._names)
+        return None if segment.is_static else write_sentence(masked(segment.tree), self._names)
 
     def get_as_of(self, segment: Segment) -> str:
         """Answer the instant as text."""

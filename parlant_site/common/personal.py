@@ -55,7 +55,11 @@ class Sight:
         if not self.hidden:
             return value
         if isinstance(value, Mapping):
-            return {key: self.value(key, self.anywhere(part)) for key, part in value.items()}
+            shown = {key: self.value(key, self.anywhere(part)) for key, part in value.items()}
+            field = str(value.get("field", ""))  # of a leaf of a rule, which says something of a key
+            if field.startswith("metadata.") and self.hides(field.removeprefix("metadata.")):
+                shown["value"] = self.value(field.removeprefix("metadata."), value.get("value"))
+            return shown
         return [self.anywhere(part) for part in value] if isinstance(value, list) else value
 
     def without_masks(self, changes: Mapping[str, str] | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from customers.models import Customer
+from customers.segments.editing import make
 from customers.segments.explaining import explain
 from customers.segments.faces import read_text
 from customers.segments.periods import Moment
@@ -45,7 +46,10 @@ def admin_of(role: str, *more: str) -> Client:
 
 
 def api_of(role: str, *more: str) -> Client:
-    client = admin_of(role, *more)
+    return api_beside(admin_of(role, *more))
+
+
+def api_beside(client: Client) -> Client:
     user_id = int(client.session["_auth_user_id"])
     from django.contrib.auth.models import User
 
@@ -152,3 +156,40 @@ def test_the_audit_keeps_what_it_masks() -> None:
     entry = AuditEntry.objects.about("customer", "ada").first()
     assert entry is not None
     assert (entry.after or {})["metadata"]["email"] == SECRET
+
+
+RULES = {
+    "text": f'metadata.email = "{SECRET}" and metadata.plan = pro',
+    "list": f'metadata.email in ("{SECRET}", "other")',
+    "pattern": 'not metadata.email matches "ada@lovelace.example"',
+    "number": "metadata.phone > 4930123",
+    "range": "metadata.phone between 4930123 and 4930124",
+    "days": "metadata.phone between 1815-12-10 and 1816-01-01",
+}
+
+
+@pytest.mark.parametrize("text", RULES.values(), ids=RULES)
+def test_what_a_rule_says_of_personal_keys_is_masked(text: str) -> None:
+    segment = make(name="Hers", rule=read_text(text))
+    browser = admin_of("Segment editor", "view_auditentry")
+    seen, unseen = api_of("Admin"), api_beside(browser)
+    hidden = ("lovelace", "4930123", "1815")
+    whole, blind = seen.get(f"/segments/{segment.pk}").json(), unseen.get(f"/segments/{segment.pk}").json()
+    assert any(secret in whole["text"] for secret in hidden)
+    assert whole["rule"] == segment.rule
+    paths = ["change/", "rule/", "edit/", "explain/?customer=ada", "near/"]
+    pages = [f"/admin/customers/segment/{segment.pk}/{path}" for path in paths]
+    shown = [str(blind), *(str(unseen.get(f"/segments/{segment.pk}/{part}?customer_id=ada").content) for part in PARTS)]
+    for page in [*pages, "/admin/parlant_site/auditentry/", "/admin/customers/segment/"]:
+        answer = browser.get(page)
+        assert answer.status_code == 200, page
+        shown.append(answer.content.decode())
+    for answer_text in shown:
+        assert not any(secret in answer_text for secret in hidden), answer_text
+    assert MASK in blind["text"]
+    assert MASK in blind["sentence"]
+    refused = unseen.patch(f"/segments/{segment.pk}", {"rule": blind["rule"]}, content_type="application/json")
+    assert refused.status_code == 422, "a mask is not written over what it stands for"
+
+
+PARTS = ("explain", "near_misses")

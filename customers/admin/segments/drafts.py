@@ -16,6 +16,7 @@ from customers.segments.operators import Shape
 from customers.segments.periods import Length
 from customers.segments.rules import Group, Leaf
 from parlant_site.common.json import JSONValue
+from parlant_site.common.personal import MASK
 
 KINDS = {("and", False): "all", ("or", False): "any", ("or", True): "none", ("and", True): "not_all"}
 COMBINATORS = {kind: both for both, kind in KINDS.items()}
@@ -109,6 +110,8 @@ def _leaf(leaf: Leaf) -> DraftLeaf:
             return DraftLeaf(leaf.field, "empty" if key == "=" else "notEmpty")  # which say the same, and can be seen
     if value is None:
         return DraftLeaf(leaf.field, key)
+    if value is MASK:
+        return DraftLeaf(leaf.field, key, [MASK])
     if shape is Shape.LENGTH:
         return DraftLeaf(leaf.field, key, [str(Length.read(value).amount), Length.read(value).unit])
     if isinstance(value, list):

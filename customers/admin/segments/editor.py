@@ -22,6 +22,7 @@ from customers.admin.segments.rows import rows_of, settle
 from customers.models import Segment
 from customers.segments.editing import amend, make
 from customers.segments.faces import DatabaseNames, UnreadableRule, read_text, write_text
+from customers.segments.given import masked
 from customers.segments.models import NAME_LENGTH
 from customers.segments.rules import Group, to_json
 from parlant_site.common.console.markup import page_of
@@ -49,7 +50,7 @@ class Edited:
     @classmethod
     def of(cls, segment: Segment) -> Edited:
         """Answer what the form shows of a segment at first."""
-        draft = draft_of(segment.tree) if segment.rule is not None else DraftGroup(nodes=[DraftLeaf()])
+        draft = draft_of(masked(segment.tree)) if segment.rule is not None else DraftGroup(nodes=[DraftLeaf()])
         return cls(segment.name, segment.description, segment.time_zone, segment.rule_version, draft)
 
     @classmethod

@@ -16,6 +16,7 @@ from customers.admin.segments.drafts import KINDS
 from customers.admin.segments.explaining import said
 from customers.models import CustomerTag, Segment
 from customers.segments.faces import DatabaseNames, Names, write_leaf, write_sentence, write_text
+from customers.segments.given import masked
 from customers.segments.publishing import publish, unpublish
 from customers.segments.rules import Group, Node
 from parlant_site.common.errors import NotFound, Refusal
@@ -32,10 +33,11 @@ def rule_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -
     if context["may_change"]:
         context["tags"] = _publishable(segment)
     if not segment.is_static:
+        tree = masked(segment.tree)
         context |= {
-            "tree": shown(segment.tree, names),
-            "text": write_text(segment.tree, names),
-            "sentence": write_sentence(segment.tree, names),
+            "tree": shown(tree, names),
+            "text": write_text(tree, names),
+            "sentence": write_sentence(tree, names),
         }
     return TemplateResponse(request, "admin/customers/segment/rule.html", {**context, "tab": "rule"})
 

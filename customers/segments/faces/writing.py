@@ -10,6 +10,7 @@ from customers.segments.fields import METADATA_PREFIX, Field, Kind, field_named
 from customers.segments.operators import OPERATORS, Shape
 from customers.segments.rules import Group, Leaf, Node
 from parlant_site.common.json import JSONValue
+from parlant_site.common.personal import MASK
 
 
 def write_text(rule: Group, names: Names | None = None) -> str:
@@ -77,6 +78,8 @@ class _Writer:
     def value(self, field: Field, shape: Shape, value: JSONValue) -> str:
         if shape is Shape.NOTHING:
             return ""
+        if value is MASK:  # the very mask, not a text that looks like it: see given.masked
+            return MASK
         if shape is Shape.RANGE:
             assert isinstance(value, list)
             return f"{self.literal(value[0], is_date=True)} and {self.literal(value[1], is_date=True)}"
