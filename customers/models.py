@@ -203,6 +203,8 @@ class Customer(Identified):
         from customers.segments.leaving import leave_segments
 
         leave_segments([self.pk])
+        # Before her tags go, as whoever deletes a tag locks her before he takes it off: else each waits for the other.
+        Customer.lock_all([self.pk])
         return super().delete(*args, **options)
 
     def facts(self, tag_ids: Iterable[str]) -> dict[str, JSONValue]:
