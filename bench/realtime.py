@@ -36,7 +36,7 @@ from bench.crowd import (  # noqa: E402
     threads,
 )
 
-ROUNDS = 100
+ROUNDS = 300
 # As long as it takes until each quiet waiter has had a sign of life; a long poll has none, and would end meanwhile.
 QUIET_SECONDS = {"poll": 15, "sse": 45, "ws": 45}
 NAMES = {"poll": "long poll", "sse": "SSE", "ws": "WebSocket"}

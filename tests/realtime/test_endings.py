@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench.crowd import Caller, Waiter, gather, resident_kib, settled
+from sessions_app.consumers import PATIENCE_SECONDS
 from sessions_app.events import Kind, Source
 from sessions_app.models import Session
 from tests.processes import start_server
@@ -50,12 +51,16 @@ def test_a_socket_that_is_not_read_is_closed_and_fills_no_memory(database: None)
         from tests.realtime.test_losses import open_session
 
         session = open_session()
-        with Socket(server, f"/ws/sessions/{session.pk}", max_queue=1) as slow:
+        small = socket.socket()
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # or else the kernel may take all there is
+        small.connect((urlsplit(server.url).hostname, urlsplit(server.url).port))
+        with Socket(server, f"/ws/sessions/{session.pk}", max_queue=1, sock=small) as slow:
             slow.send({"type": "ping"})
-            before = resident_kib(server.pid)
+            before, begun = resident_kib(server.pid), time.monotonic()
             text = "x" * 500_000
             fill(session, text, 30)
-            time.sleep(12)
+            # The server's patience began when the kernel took no more. It then waits 5 s for the client to confirm.
+            time.sleep(max(0.0, begun + PATIENCE_SECONDS + 2.5 - time.monotonic()))
             # 15 MB were written; what is not sent stays in the database.
             assert resident_kib(server.pid) - before < 40_000
             assert slow.close_code()[0] == 4408
