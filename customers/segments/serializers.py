@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from customers.segments.faces import DatabaseNames, write_sentence, write_text
@@ -46,6 +47,7 @@ class SegmentBody(serializers.Serializer[Any]):
     def _names(self) -> DatabaseNames:
         return DatabaseNames()
 
+    @extend_schema_field(serializers.JSONField(allow_null=True))
     def get_rule(self, segment: Segment) -> dict[str, JSONValue] | None:
         """Answer the rule; values of personal keys are masked for who may not see them."""
         return None if segment.is_static else to_json(masked(segment.tree))
