@@ -173,6 +173,11 @@ def threads(pid: int) -> int:
     return _status(pid, "Threads")
 
 
+def open_files(pid: int) -> int:
+    """Answer how many descriptors a process holds: connections, for the most part."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def percentile(values: Iterable[float], share: float) -> float:
     """Answer the value below which that share of the values lies."""
     ordered = sorted(values)

@@ -30,6 +30,7 @@ from bench.crowd import (  # noqa: E402
     at_once,
     cpu_share,
     gather,
+    open_files,
     percentile,
     resident_kib,
     settled,
@@ -171,6 +172,8 @@ async def idle_cpu(url: str, pid: int, kind: Kind, count: int) -> None:
     waiters = await gather(url, [Waiter(kind, sessions[n % len(sessions)], seconds=600) for n in range(count)])
     await settled(pid)
     share = await cpu_share(pid, QUIET_SECONDS[kind])
+    if open_files(pid) < count:
+        sys.exit(f"Only {open_files(pid)} of {count} are still connected.")
     row(f"idle CPU of {count} {NAMES[kind]}s", f"{share * 100:.1f} %", f"{threads(pid)} threads")
     for waiter in waiters:
         waiter.transport.close()

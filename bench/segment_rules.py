@@ -10,16 +10,16 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from customers.insight.counting import preview
+from customers.insight.limits import time_limited
+from customers.insight.near import near_misses
+from customers.insight.remembering import forget
 from customers.models import Customer
+from customers.rules.compiling import condition
+from customers.rules.explaining import explain
+from customers.rules.faces import DatabaseNames, read_text
+from customers.rules.periods import Moment
 from customers.segments import indexes
-from customers.segments.compiling import condition
-from customers.segments.counting import preview
-from customers.segments.explaining import explain
-from customers.segments.faces import DatabaseNames, read_text
-from customers.segments.limits import time_limited
-from customers.segments.near import near_misses
-from customers.segments.periods import Moment
-from customers.segments.remembering import forget
 
 ALL = (
     "metadata.mrr > 500 and not seen within 7 days and name contains 1 and not tag:VIP"

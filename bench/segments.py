@@ -201,6 +201,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     arguments = parser.parse_args()
+    if not os.environ.get("PARLANT_DATABASE_URL"):
+        sys.exit("Name a migrated database of its own in PARLANT_DATABASE_URL: a server is started on it, too.")
     if Customer.objects.count() < 10:
         fill(arguments.customers)
     for left in Segment.objects.filter(name__startswith="bench: "):

@@ -6,7 +6,7 @@ from django.db.models import F
 from django.db.models.signals import post_migrate, pre_delete
 
 from customers import searching
-from customers.segments.sqlite_functions import register
+from customers.rules.sqlite_functions import register
 
 
 class CustomersConfig(AppConfig):
@@ -23,12 +23,13 @@ class CustomersConfig(AppConfig):
         pre_delete.connect(_look_again_at_bearers, sender="tags.Tag")
         connection_created.connect(register)
         connection_created.connect(searching.register)
+        from customers.insight import personal  # noqa: F401
         from customers.jobs import bulk, undoing  # noqa: F401
         from customers.jobs.starting import on_queued
         from customers.jobs.worker import worker
         from customers.privacy import jobs, traces  # noqa: F401
         from customers.segments import jobs as segment_jobs  # noqa: F401
-        from customers.segments import personal, terms  # noqa: F401
+        from customers.segments import terms  # noqa: F401
         from customers.segments import traces as memberships  # noqa: F401
         from customers.transfer import exporting, importing  # noqa: F401
         from parlant_site.common import lifecycle
@@ -58,8 +59,10 @@ def _look_again_at_bearers(instance: Any, **_: Any) -> None:
     from customers.models import Changed, Customer
     from customers.segments.publishing import refuse_reserved
 
-    refuse_reserved([instance.pk])
     Customer.objects.filter(tag_links__tag=instance).update(stale=F("stale").bitor(Changed.TAGS))
+    # After the customers, as whoever tags them comes; and as no segment may come that locks it to publish it.
+    type(instance).objects.select_for_update().filter(pk=instance.pk).first()
+    refuse_reserved([instance.pk])
 
 
 def _tables(using: str) -> list[str]:

@@ -278,10 +278,10 @@ class CustomerText(models.Model):
 
 
 # Models that live in modules of their own, and import from this one.
+from customers.insight.catalogue import CatalogueState, MetadataKey  # noqa: E402
 from customers.jobs.models import DataJob, JobProblem  # noqa: E402
 from customers.merging.models import CustomerAlias, CustomerMerge  # noqa: E402
 from customers.privacy.models import Erasure  # noqa: E402
-from customers.segments.catalogue import CatalogueState, MetadataKey  # noqa: E402
 from customers.segments.history import DeletedCustomer, Lease, MembershipEvent, SegmentDay, SegmentRun  # noqa: E402
 from customers.segments.models import Segment, SegmentMember, SegmentPin  # noqa: E402
 

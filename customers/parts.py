@@ -77,6 +77,9 @@ class Part:
         """Give back what a merge moved, unless it changed since; yield sentences about what stays."""
         return iter(())
 
+    def forget_merges(self, merge_ids: Collection[str]) -> None:
+        """Forget what was kept to put back what these merges moved."""
+
 
 _parts: list[Part] = []
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from django.db import models, transaction
+from django.db import connections, models, transaction
+from django.db.models.expressions import RawSQL
+from django.db.models.lookups import GreaterThan
 
 from parlant_site.common.personal import sight
 
 if TYPE_CHECKING:
+    from customers.rules.periods import Moment
+    from customers.rules.tree import Node
     from customers.segments.models import Segment
-    from customers.segments.periods import Moment
-    from customers.segments.rules import Node
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-defined]  # a circular import, of types alone
@@ -32,8 +35,13 @@ class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-define
 
         The 0 stands in the SQL: of a parameter PostgreSQL may not know, when it plans, that the small index will do.
         """
-        is_stale = models.Func(models.F("stale"), template="(%(expressions)s > 0)", output_field=models.BooleanField())
-        return self.filter(is_stale)
+        return self.filter(GreaterThan(models.F("stale"), RawSQL("0", ())))
+
+    def among(self, ids: Iterable[str]) -> CustomerQuerySet:
+        """Answer those of whom the ids are: one parameter, however many there are."""
+        if connections[self.db].vendor == "postgresql":
+            return self.filter(pk__in=RawSQL("SELECT unnest(%s::text[])", [[*ids]]))
+        return self.filter(pk__in=RawSQL("SELECT value FROM json_each(%s)", [json.dumps([*ids])]))
 
     def tagged_any(self, tag_ids: Iterable[str]) -> CustomerQuerySet:
         """Answer those who bear at least one of the tags."""
@@ -58,7 +66,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):  # type: ignore[name-define
 
     def matching(self, rule: Node, moment: Moment) -> CustomerQuerySet:
         """Answer those whom a valid rule matches at a moment, whoever the members of any segment are."""
-        from customers.segments.compiling import condition
+        from customers.rules.compiling import condition
 
         return self.filter(condition(rule, moment))
 

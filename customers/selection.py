@@ -84,6 +84,10 @@ class Selection:
             rows = narrowed(rows, name, value, self.as_of)
         return rows
 
+    def count(self) -> int:
+        """Answer how many customers there are to do; of those chosen one by one, also who is gone."""
+        return len(set(self.ids)) if self.ids is not None else self.customers().count()
+
     def to_json(self) -> dict[str, JSONValue]:
         """Answer the selection as a job keeps it."""
         if self.ids is not None:

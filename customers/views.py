@@ -1,5 +1,6 @@
 """REST: customers."""
 
+from contextlib import nullcontext
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
@@ -9,12 +10,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.models import GUEST_ID, Customer, Segment
+from customers.insight.limits import time_limited
+from customers.models import GUEST_ID, Customer
 from customers.querysets import CustomerQuerySet
-from customers.segments.given import read_face, seen
-from customers.segments.periods import Moment
-from customers.segments.reading import InvalidRule
+from customers.rules.periods import Moment
+from customers.rules.reading import InvalidRule
+from customers.segments.given import read_face, seen, seen_segment
 from customers.serializers import CustomerBody, CustomerChange, NewCustomer
+from parlant_site.common.errors import BadInput
 from parlant_site.common.filters import TextFilter
 from parlant_site.common.pagination import PageQuery, page_of
 from parlant_site.common.personal import sight
@@ -23,9 +26,11 @@ from parlant_site.common.serializers import TextMetadataPatch
 from parlant_site.common.views import ContractViewSet
 from tags.models import Tag
 
+LONGEST = 10.0  # seconds for customers whom a rule matches
+
 
 def _in_segment(rows: QuerySet[Any], key: str) -> QuerySet[Any]:
-    return cast(CustomerQuerySet, rows).in_segment(Segment.found_in(Segment.objects.all(), key))
+    return cast(CustomerQuerySet, rows).in_segment(seen_segment(key))
 
 
 def _matching(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -59,8 +64,13 @@ class CustomerViewSet(ContractViewSet):
 
     @extend_schema(parameters=[PageQuery], responses=answers(200, page_of(CustomerBody, "Customer"), refusals=(404,)))
     def list(self, request: Request) -> Response:
-        """List customers: the guest first, then by creation; members of a segment, or whom a rule matches."""
-        page = self.page(self.filter_queryset(self.get_queryset()), first=GUEST_ID)
+        """List customers: the guest first, then by creation; members of a segment, or whom a rule matches.
+
+        422 for a rule that takes longer than ten seconds.
+        """
+        asks = "q" in request.query_params  # a pattern may take long for each of a million customers
+        with time_limited(LONGEST) if asks else nullcontext():
+            page = self.page(self.filter_queryset(self.get_queryset()), first=GUEST_ID)
         return Response(page.render(CustomerBody(page.rows, many=True).data))
 
     @extend_schema(request=NewCustomer, responses=answers(201, CustomerBody, refusals=(404,)))
@@ -77,11 +87,18 @@ class CustomerViewSet(ContractViewSet):
 
     @extend_schema(request=CustomerChange, responses=answers(200, CustomerBody, refusals=(404,)))
     def partial_update(self, request: Request, id: str) -> Response:
-        """Change a customer, all or nothing; 404 for an unknown tag and for one to remove that she does not bear."""
+        """Change a customer, all or nothing; 404 for an unknown tag and for one to remove that she does not bear.
+
+        422 for personal keys whose values the caller may not see; masks that come back leave them as they are.
+        """
         customer = Customer.at(id)
         given = self.body(CustomerChange)
         changes = TextMetadataPatch.changes(given.get("metadata"))
         changes["set_metadata"] = sight().without_masks(changes["set_metadata"])
+        for act, keys in (("set", changes["set_metadata"]), ("unset", changes["unset_metadata"])):
+            if hidden := [key for key in keys if sight().hides(key)]:
+                msg = "Personal data, which you may not see or change"
+                raise BadInput.at("body", "metadata", act, hidden[0], msg=msg)
         customer.amend(
             name=given.get("name"),
             **changes,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
@@ -48,6 +50,13 @@ MENU = (
     Item(_("Audit"), "admin:parlant_site_auditentry_changelist", "parlant_site.view_auditentry", "clock"),
     Item(_("Users"), "admin:auth_user_changelist", "auth.view_user", "user", section="settings"),
     Item(_("Roles"), "admin:auth_group_changelist", "auth.view_group", "shield", section="settings"),
+    Item(
+        _("Metadata keys"),
+        "admin:customers_metadatakey_changelist",
+        "customers.view_metadatakey",
+        "braces",
+        section="settings",
+    ),
     Item(_("API tokens"), "admin:knox_authtoken_changelist", "knox.view_authtoken", "key", section="settings"),
 )
 
@@ -85,6 +94,30 @@ class OperatorsSite(admin.AdminSite):
             here = request.path == link or (item.page != "admin:index" and request.path.startswith(link))
             entries.append({"item": item, "link": link, "count": count, "here": here})
         return entries
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Answer the view for those who signed in; what is missing or not theirs is said inside the console."""
+
+        @wraps(view)
+        def answered(request: HttpRequest, *args: Any, **options: Any) -> Any:
+            try:
+                return view(request, *args, **options)
+            except Http404:
+                return self.trouble(request, 404)
+            except PermissionDenied:
+                return self.trouble(request, 403)
+
+        return super().admin_view(answered, cacheable)
+
+    def trouble(self, request: HttpRequest, status: int) -> TemplateResponse:
+        """Say that there is no such page (404) or that it is not this operator's (403), with the ways on."""
+        title = _("There is no such page") if status == 404 else _("This is not yours to open")
+        context = {**self.each_context(request), "title": title, "status": status}
+        return TemplateResponse(request, "admin/console/trouble.html", context, status=status)
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> Any:
+        """Lead home: the menu is the list of what there is."""
+        return HttpResponseRedirect(reverse("admin:index"))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Answer nothing for the pages of the console, which has a menu of its own."""

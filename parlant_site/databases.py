@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,8 @@ def databases(environment: Environment) -> dict[str, dict[str, Any]]:
     """Answer DATABASES for the environment; ImproperlyConfigured with what to write for an unusable URL."""
     url = environment.database_url
     if not url:
+        with suppress(OSError):  # told in better words when the database is opened
+            environment.home.mkdir(parents=True, exist_ok=True)
         return {"default": sqlite(environment.home / "parlant.sqlite3", environment)}
     if url == "transient":
         return {"default": sqlite(transient_directory() / "parlant.sqlite3", environment)}

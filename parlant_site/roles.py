@@ -52,7 +52,15 @@ ROLES: dict[str, list[str]] = {
         "customers.bulk_change",
         "customers.merge",
     ],
-    "Privacy officer": [*_VIEW, *_WATCH_DATA, "customers.export", "customers.erase", "customers.view_erasure"],
+    "Privacy officer": [
+        *_VIEW,
+        *_WATCH_DATA,
+        "customers.export",
+        "customers.erase",
+        "customers.view_erasure",
+        "customers.view_metadatakey",
+        "customers.change_metadatakey",
+    ],
     "Admin": [EVERYTHING],
 }
 

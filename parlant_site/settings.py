@@ -111,6 +111,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENVIRONMENT.serves_https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 # Only a proxy that was declared may say over which scheme the request came.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENVIRONMENT.trusted_proxies else None
+CSRF_FAILURE_VIEW = "parlant_site.site_views.stale_form"
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 X_FRAME_OPTIONS = "DENY"
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from functools import cache, wraps
 
+from django.contrib import admin
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
 from django.urls import Resolver404, resolve
 from django.utils.encoding import escape_uri_path
 from django.utils.http import escape_leading_slashes
+from django.utils.translation import gettext as _
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
@@ -82,6 +85,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/admin/"):
         return defaults.bad_request(request, exception)
     return JsonResponse({"detail": "Bad Request"}, status=400)
+
+
+def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403 to a form of the admin that was sent without a valid token, and say what to do."""
+    context = {**admin.site.each_context(request), "title": _("This page is out of date"), "status": "stale"}
+    return TemplateResponse(request, "admin/console/trouble.html", context, status=403).render()
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 import orjson
@@ -84,9 +84,27 @@ class Pushing(AsyncWebsocketConsumer):
             taking.remove_done_callback(stop_serving)
             taking.cancel()
 
+    # A path of the REST API, and its query, that the caller must be allowed to read; and when to ask that again.
+    needs: ClassVar[tuple[str, str]] = ("", "")
+    _check_at = 0.0
+
     def frames(self) -> AsyncIterator[bytes]:
         """Yield what is to be sent; Refused closes, the end means that the process ends."""
         raise NotImplementedError
+
+    async def check(self) -> None:
+        """Raise Refused unless the caller may read what it `needs`; asked again once in a heartbeat.
+
+        For the right may be taken away, and where much happens no quiet moment comes.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._check_at:
+            return
+        path, query = self.needs
+        answer = await self.caller.call("GET", path, query=query)
+        if not answer.is_fine:
+            raise Refused.by(answer)
+        self._check_at = now + settings.PARLANT_HEARTBEAT_SECONDS
 
     async def take(self, message: Any) -> None:
         """Take what the client sent."""
@@ -181,26 +199,24 @@ class FollowSession(Pushing):
 class FollowAllSessions(Pushing):
     """`/ws/sessions`, for operators: what changes about any session they may see."""
 
+    needs = ("/sessions", "limit=1")
+
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield an overview of each session that changed, the newest state of it only."""
         with feed.watch_all() as changes:
-            await self._check()
+            await self.check()
             yield dumps({"type": "ready"})
             while not changes.is_over:
                 try:
                     async with asyncio.timeout(settings.PARLANT_HEARTBEAT_SECONDS):
                         changed = frozenset(await changes.next())
                 except TimeoutError:
-                    await self._check()  # the right to see may have been taken away meanwhile
+                    await self.check()
                     yield HEARTBEAT
                     continue
+                await self.check()
                 for frame in await changes.read_once(changed, lambda: on_lane(read_overview, changed)):  # noqa: B023
                     yield frame
-
-    async def _check(self) -> None:
-        answer = await self.caller.call("GET", "/sessions", query="limit=1")
-        if not answer.is_fine:
-            raise Refused.by(answer)
 
 
 class Nowhere(Pushing):

@@ -25,6 +25,7 @@ from sessions_app.handoffs import reply_after
 from sessions_app.moved import MovedSession
 from sessions_app.querysets import EventQuerySet, SessionQuerySet
 from sessions_app.replying import NO_EFFECT, Effect, LeaseLost, Replying, revoked, withdrawn
+from sessions_app.speakers import Speaker
 from tags.models import Tag
 
 __all__ = [
@@ -471,6 +472,13 @@ class Event(Identified):
             models.CheckConstraint(condition=models.Q(offset__gte=0), name="event_offset_from_0"),
             one_of("kind", Kind, name="event_kind"),
             one_of("source", Source, name="event_source"),
+        ]
+        indexes = [
+            models.Index(
+                Speaker("data"),
+                name="event_by_speaker",
+                condition=models.Q(kind=Kind.MESSAGE, source__in=[Source.CUSTOMER, Source.CUSTOMER_UI]),
+            )
         ]
 
     def __str__(self) -> str:

@@ -20,49 +20,57 @@ AT_ONCE = 500  # events per reading, and customers per frame
 class FollowSegments(Pushing):
     """`/ws/segments?segment=ID&min_offset=N&segment=ID...`: what becomes of these segments, or of all."""
 
+    needs = ("/segments", "name=")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Up to which offset the client was told, and which size; a segment that is made meanwhile is told from its
+        # first event on.
+        self.told: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
+
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield `ready`, then for each segment that changes its moves and its count."""
         wanted = wanted_offsets(self.scope)
-        await self._check()
-        # Up to which offset the client was told; a segment that is made meanwhile is told from its first event on.
-        self.told: dict[str, int] = {}
+        await self.check()
         known: States | None = None
         async for states in Watch.here().follow(quiet=settings.PARLANT_HEARTBEAT_SECONDS):
+            await self.check()
             if states is None:
-                await self._check()  # the right to see may have been taken away meanwhile
                 yield HEARTBEAT
                 continue
             current = chosen(states, wanted)
             if known is None:
                 _refuse_unknown(wanted, current)
                 self.told = {key: _begin(wanted.get(key), state) for key, state in current.items()}
+                self.sizes = {key: state.size for key, state in current.items()}
                 yield _ready(current)
-            for key, state in current.items():
-                async for frame in self._news(key, state):
-                    yield frame
-            for key in (known or {}).keys() - current.keys():
+            for key in gone(known or {}, current):
                 self.told.pop(key, None)
+                self.sizes.pop(key, None)
                 yield dumps({"type": "segment_deleted", "segment_id": key})
+            for key, state in current.items():
+                async for frame in self.news(key, state):
+                    yield frame
             known = current
 
-    async def _news(self, segment_id: str, state: State) -> AsyncIterator[bytes]:
-        """Yield what the client was not told yet of a segment."""
-        told = self.told.setdefault(segment_id, 0)
-        if told >= state.next_offset:
+    async def news(self, segment_id: str, state: State) -> AsyncIterator[bytes]:
+        """Yield what the client was not told yet of a segment: its moves up to a state, and the count of that state.
+
+        Of moves that came since, the next state tells: else their count would never come.
+        """
+        told, size = self.told.setdefault(segment_id, 0), self.sizes.setdefault(segment_id, 0)
+        if told >= state.next_offset and size == state.size:
             return
         while told < state.next_offset:
-            moves = await on_lane(read_moves, segment_id, told, AT_ONCE)
+            moves = await on_lane(read_moves, segment_id, told, min(AT_ONCE, state.next_offset - told))
             if not moves:  # the segment was just deleted
                 return
             for move in moves:
                 yield _moved(segment_id, move)
             self.told[segment_id] = told = moves[-1].following
+        self.sizes[segment_id] = state.size
         yield dumps({"type": "count", **_shown(segment_id, state)})
-
-    async def _check(self) -> None:
-        answer = await self.caller.call("GET", "/segments", query="name=")
-        if not answer.is_fine:
-            raise Refused.by(answer)
 
 
 def wanted_offsets(scope: Mapping[str, Any]) -> dict[str, int | None]:
@@ -79,6 +87,11 @@ def wanted_offsets(scope: Mapping[str, Any]) -> dict[str, int | None]:
                 raise Refused(UNUSABLE, "min_offset is a whole number from 0 on, after the segment that it is for")
             found[last] = int(value)
     return found
+
+
+def gone(before: States, now: States) -> list[str]:
+    """Answer the segments that were deleted, also those of which others have the ids since: offsets never go back."""
+    return [key for key, state in before.items() if key not in now or now[key].next_offset < state.next_offset]
 
 
 def _begin(offset: int | None, state: State) -> int:

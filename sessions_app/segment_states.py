@@ -86,6 +86,7 @@ class Watch:
         self.is_over = False
         self._followers: set[asyncio.Event] = set()
         self._nudge = asyncio.Event()
+        self._reading = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
         self._end_listening: Callable[[], None] = lambda: None
 
@@ -101,7 +102,9 @@ class Watch:
         changed = asyncio.Event()
         self._begin(changed)
         try:
-            yield await on_lane(read_states)
+            await self._read()
+            changed.clear()
+            yield self.states
             while not self.is_over:
                 try:
                     async with asyncio.timeout(quiet):
@@ -142,18 +145,22 @@ class Watch:
     async def _look(self) -> None:
         while True:
             try:
-                states = await on_lane(read_states)
+                await self._read()
             except DatabaseError:
                 logger.warning("Segments cannot be looked at", exc_info=True)
-                states = self.states
-            if states != self.states:
-                self.states = states
-                for changed in self._followers:
-                    changed.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY):
                     await self._nudge.wait()
             self._nudge.clear()
+
+    async def _read(self) -> None:
+        """Read the states, one reading after the other: an older one never comes after a newer one."""
+        async with self._reading:
+            states = await on_lane(read_states)
+            if states != self.states:
+                self.states = states
+                for changed in self._followers:
+                    changed.set()
 
 
 async def release() -> None:

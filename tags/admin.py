@@ -55,6 +55,7 @@ class TagAdmin(ConsoleAdmin):
 
     form = TagForm
     read_fields = ("name",)
+    change_form_template = "admin/tags/tag/change_form.html"
     orders: Sequence[Order] = (
         Order("name", _("Name"), "name", descending=False),
         Order("-name", _("Name"), "name"),
@@ -62,6 +63,7 @@ class TagAdmin(ConsoleAdmin):
         OLDEST,
     )
     search_hint = _("Search by name")
+    deleting = _("It is taken off all that bear it.")
     empty_text = _("No tags yet. Tags divide customers and agents into groups; agents can personalise by them.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tag]:

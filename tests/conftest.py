@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -22,6 +23,12 @@ KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_gro
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Test on each database that answers: registered here, because it acts before the session is configured."""
     pluginmanager.register(Legs(), "legs")
+
+
+def pytest_configure() -> None:
+    """Let servers hear SIGINT: a shell that runs tests in the background has it ignored, which children inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,8 @@
-"""One `pytest` tests on SQLite, and beside it, where PostgreSQL answers, on PostgreSQL, and pages in a browser."""
+"""One `pytest` tests on SQLite and, beside it, on PostgreSQL where it answers; a third process tests what is live.
+
+Live are pages in a browser, and folders whose tests mostly wait for server processes and clients: on SQLite, too, but
+in a process of their own, so that one waits while the other computes.
+"""
 
 import os
 import subprocess
@@ -10,11 +14,12 @@ from typing import IO, Any
 import pytest
 
 LEG = "PARLANT_TEST_DATABASE"
-POSTGRESQL, BROWSER = "postgresql", "browser"
-TITLES = {POSTGRESQL: "the same tests on PostgreSQL", BROWSER: "pages in a browser, on SQLite"}
+POSTGRESQL, LIVE = "postgresql", "live"
+TITLES = {POSTGRESQL: "the same tests on PostgreSQL", LIVE: "what is live, on SQLite"}
 # A test that uses one of these fixtures talks to the database, and is worth running on each.
 USES_THE_DATABASE = {"db", "transactional_db", "database"}
 USES_A_BROWSER = "chromium"
+LIVE_FOLDERS = {"engine", "realtime"}
 
 
 def postgresql_answers() -> str | None:
@@ -45,7 +50,7 @@ class Legs:
         if self.leg or alone or getattr(option, "showfixtures", False):
             return (yield)
         self.reason = postgresql_answers()
-        for leg in [BROWSER] if self.reason else [POSTGRESQL, BROWSER]:
+        for leg in [LIVE] if self.reason else [POSTGRESQL, LIVE]:
             self.others[leg] = _start(leg, config)
         codes = []
         try:
@@ -65,7 +70,7 @@ class Legs:
         return worst or (1 if self.reason and os.environ.get("CI") else 0)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave to each leg what it is for: PostgreSQL what depends on the database, the browser what uses one."""
+        """Leave to each leg what it is for: PostgreSQL what depends on the database, and what is live to the third."""
         kept: list[pytest.Item] = []
         left: list[pytest.Item] = []
         for item in items:
@@ -79,9 +84,10 @@ class Legs:
         if self.leg == POSTGRESQL:
             uses = item.get_closest_marker("django_db") or names & USES_THE_DATABASE
             return bool(uses and not item.get_closest_marker("one_database"))
-        if self.leg == BROWSER:
-            return USES_A_BROWSER in names
-        return BROWSER not in self.others or USES_A_BROWSER not in names
+        is_live = USES_A_BROWSER in names or item.path.parent.name in LIVE_FOLDERS
+        if self.leg == LIVE:
+            return is_live
+        return LIVE not in self.others or not is_live
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say loudly that the second leg was not run."""

@@ -1,7 +1,7 @@
 """Settings of the test run: the product's own, on a home and a database of the run's own.
 
 PARLANT_TEST_DATABASE says what this process tests: all on `sqlite`, what depends on the database on `postgresql`, or
-what needs a `browser`. Without it tests/legs.py starts processes for the second and the third beside this one.
+what is `live`. Without it tests/legs.py starts processes for the second and the third beside this one.
 """
 
 import atexit

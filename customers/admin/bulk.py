@@ -13,9 +13,8 @@ from django.utils.translation import gettext as _
 
 from customers.admin.bulk_forms import BulkAction, action_named, actions_of
 from customers.admin.selecting import FILTERS, in_words, selection_of
-from customers.jobs.bulk import BulkChange, Preview, preview
+from customers.jobs.bulk import Preview, customer_work, preview
 from customers.jobs.starting import may_start, start
-from customers.jobs.work import work_class
 from customers.selection import Selection
 from parlant_site.common.console.changes import changes_between
 from parlant_site.common.console.markup import change_lines, named, page_of
@@ -72,7 +71,7 @@ def bulk_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
                 messages.success(request, _("Started. You may leave this page: the work goes on."))
                 return HttpResponseRedirect(page_of(job))
             shown = preview(kind, selection=selection, parameters=form.parameters())
-        total = shown.total if shown else selection.customers().count()
+        total = shown.total if shown else customer_work(kind).whom(selection).count()
     except Refusal as refusal:
         problem, total = refusal.detail, 0
     kept = selection.to_json() if selection else {}
@@ -88,17 +87,22 @@ def bulk_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         "chosen": len(selection.ids) if selection and selection.ids is not None else 0,
         "samples": _samples(shown),
         "previewed": shown is not None,
-        "can_preview": issubclass(work_class(kind), BulkChange),
+        "can_preview": customer_work(kind).shows_changes,
         "back": f"../?{_back(data)}",
     }
     return TemplateResponse(request, "admin/customers/customer/bulk.html", context)
+
+
+def carried_by(data: QueryDict) -> list[tuple[str, str]]:
+    """Answer what of a list's address says for whom, as the list's form of actions sends it on."""
+    return [(name, value) for name in CARRIED for value in data.getlist(name) if value]
 
 
 def carried(data: QueryDict, kept: dict[str, Any]) -> list[tuple[str, str]]:
     """Answer the hidden fields that say for whom."""
     if "ids" in kept:
         return [("ids", key) for key in kept["ids"]]
-    fields = [(name, value) for name in CARRIED for value in data.getlist(name) if value]
+    fields = carried_by(data)
     return [*fields, ("as_of", kept["as_of"])] if kept else fields
 
 

@@ -17,13 +17,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from customers.admin.bulk import bulk_page, offers
+from customers.admin.bulk import bulk_page, carried_by, offers
 from customers.admin.customer_pages import to_survivor
 from customers.admin.forms import CustomerForm
+from customers.admin.from_list import found_by
 from customers.admin.merging import merge_pages
 from customers.admin.metadata_columns import chosen_keys, offered_keys, remember
 from customers.admin.privacy import privacy_pages
-from customers.admin.segments.from_list import matching_rule, rule_in
 from customers.admin.segments.of_customer import segment_pages
 from customers.admin.segments.on_list import list_segments
 from customers.admin.selecting import FILTERS
@@ -34,7 +34,6 @@ from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import NOTHING, ago, badge, chips, list_of, named, number, page_of
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
-from parlant_site.common.errors import BadInput
 from parlant_site.common.personal import sight
 
 
@@ -55,6 +54,7 @@ class CustomerAdmin(ConsoleAdmin):
     )
     filters = FILTERS
     search_hint = _("Name, id, metadata, or a rule: tag:VIP and metadata.mrr > 500")
+    deleting = _("The conversations stay, under her id. To take those along, erase her instead.")
     empty_text = _("No customers yet. They appear as soon as your application registers them, or you add one here.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
@@ -65,15 +65,15 @@ class CustomerAdmin(ConsoleAdmin):
     def search(self, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
         """Answer those whom a rule matches, else those with every word in id, name or metadata."""
         assert isinstance(rows, CustomerQuerySet)
-        try:
-            return rows.search(words) if rule_in(words) is None else matching_rule(rows, words)
-        except BadInput:  # a rule about what this operator may not see
-            return rows.none()
+        return found_by(rows, words)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list with the metadata columns that this operator chose."""
         if "columns" in request.GET:
             return remember(request)
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        listing = self.listing(request)
         return super().changelist_view(
             request,
             {
@@ -81,7 +81,9 @@ class CustomerAdmin(ConsoleAdmin):
                 "chosen_keys": chosen_keys(request),
                 "offered_keys": offered_keys(request),
                 "offers": offers(request.user),
-                **list_segments(request),
+                "carried": carried_by(request.GET),
+                "listing": listing,
+                **list_segments(request, listing),
                 "as_of": timezone.now().isoformat(),
                 **(extra_context or {}),
             },
@@ -136,10 +138,9 @@ class CustomerAdmin(ConsoleAdmin):
         bulk = path("bulk/", self.admin_site.admin_view(self.bulk_view), name="customers_customer_bulk")
         return [bulk, page, *privacy_pages(self), *merge_pages(self), *segment_pages(self), *super().get_urls()]
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        """Lead from the id of a customer who was merged to the survivor."""
-        missing = super()._get_obj_does_not_exist_redirect  # type: ignore[misc]
-        return to_survivor(object_id) or missing(request, opts, object_id)
+    def missing(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead from the id of a customer who was merged to the survivor; else say that there is none."""
+        return to_survivor(object_id) or super().missing(request, object_id)
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         """Show what an action on many would do, or start it."""

@@ -30,7 +30,7 @@ class ErasureAdmin(ConsoleAdmin):
     )
     list_title = _("Erasures")
     search_hint = _("The id of an erased customer")
-    empty_text = _("Nobody was erased yet.")
+    empty_text = _("Nobody was erased yet. Each erasure leaves a proof here, which says nothing of whom it was about.")
 
     def search(self, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
         """Answer the proofs that the customer of this id was erased."""

@@ -14,12 +14,12 @@ from customers.models import CustomerTag, Segment, SegmentMember
 from customers.querysets import CustomerQuerySet
 from customers.searching import few_or_many
 from customers.selection import narrowed
-from parlant_site.common.console.listing import Filter
+from parlant_site.common.console.listing import Filter, Listing
 from parlant_site.common.json import JSONValue
 from tags.models import Tag
 
 if TYPE_CHECKING:
-    from customers.segments.counting import Count
+    from customers.insight.counting import Count
 
 OFFERED_TAGS = 200
 OFFERED_SEGMENTS = 200
@@ -27,7 +27,14 @@ OFFERED_SEGMENTS = 200
 
 def shown_counts(counts: Mapping[str, Count]) -> dict[str, str]:
     """Answer counts as a list shows them; estimated ones say so."""
-    return {key: f"{'' if count.is_exact else '≈ '}{count.number:,}" for key, count in counts.items()}
+    return {key: shown_count(count) for key, count in counts.items()}
+
+
+def shown_count(count: Count) -> str:
+    """Answer a count as a list shows it; none found in a sample are few."""
+    if count.is_exact:
+        return f"{count.number:,}"
+    return f"≈ {count.number:,}" if count.number else str(_("few"))
 
 
 class CustomerFilter(Filter):
@@ -38,11 +45,16 @@ class CustomerFilter(Filter):
 
     term: ClassVar[str]
 
-    def counts(self) -> Mapping[str, str]:
-        """Answer how many customers each choice has: of all, whatever else is chosen."""
-        from customers.admin.segments.from_list import counts_of
+    def counts(self, listing: Listing) -> Mapping[str, str]:
+        """Answer how many customers each choice would show."""
+        from customers.admin.from_list import counts_of, rule_of
+        from customers.admin.within import within
 
-        return shown_counts(counts_of(self.term, [value for value, _label in self.choices()]))
+        values = [value for value, _label in self.choices()]
+        if not listing.is_narrowed:
+            return shown_counts(counts_of(self.term, values))
+        wanted = {value: rule_of({self.term: value}) for value in values}
+        return shown_counts(within(listing, but=self.name).matching(wanted))
 
     def value_of(self, values: list[str]) -> JSONValue:
         """Answer the term's value for the values in the list's address; None when the list ignores them."""
@@ -77,11 +89,14 @@ class TagFilter(CustomerFilter):
         """Answer the tags by name."""
         return list(Tag.objects.order_by("name").values_list("pk", "name")[:OFFERED_TAGS])
 
-    def counts(self) -> Mapping[str, str]:
+    def counts(self, listing: Listing) -> Mapping[str, str]:
         """Answer how many bear each tag."""
-        from customers.admin.segments.from_list import counts_of_tags
+        from customers.admin.from_list import counts_of_tags
+        from customers.admin.within import within
 
-        return shown_counts(counts_of_tags())
+        if not listing.is_narrowed:
+            return shown_counts(counts_of_tags())
+        return shown_counts(within(listing).tags(key for key, _name in self.choices()))
 
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Answer those who bear it."""
@@ -120,8 +135,12 @@ class SegmentFilter(CustomerFilter):
         """Answer the segments by name."""
         return list(Segment.objects.order_by("name").values_list("pk", "name")[:OFFERED_SEGMENTS])
 
-    def counts(self) -> Mapping[str, str]:
-        """Answer the sizes."""
+    def counts(self, listing: Listing) -> Mapping[str, str]:
+        """Answer the sizes, or what of them the list would show."""
+        if listing.is_narrowed:
+            from customers.admin.within import within
+
+            return shown_counts(within(listing, but=self.name).segments(key for key, _name in self.choices()))
         return {key: f"{size:,}" for key, size in Segment.objects.order_by().values_list("pk", "size")}
 
     def value_of(self, values: list[str]) -> JSONValue:

@@ -9,7 +9,7 @@ from django import forms
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
-from customers.transfer.mapping import FIELDS, IGNORED, METADATA
+from customers.transfer.mapping import ALL_METADATA, IGNORED, METADATA
 
 EDITED = 200  # columns whose meaning the page lets one change; of further ones it is guessed
 OFFERED_ENCODINGS = (
@@ -29,12 +29,14 @@ OFFERED_ENCODINGS = (
 )
 ENCODINGS = (("", _("By itself: its mark, UTF-8, else Windows-1252")), *((name, name) for name in OFFERED_ENCODINGS))
 DELIMITERS = (("", _("By itself")), (",", ","), (";", ";"), ("\t", _("Tab")), ("|", "|"))
-METADATA_CHOICE = "metadata"
+METADATA_CHOICE = "metadata"  # a key; its name is beside it
+ALL_METADATA_CHOICE = "all-metadata"
 TARGETS = (
     ("id", _("Id")),
     ("name", _("Name")),
     ("tags", _("Tags, between semicolons")),
     (METADATA_CHOICE, _("Metadata")),
+    (ALL_METADATA_CHOICE, _("All metadata, as a JSON object")),
     (IGNORED, _("Nothing: leave it out")),
 )
 
@@ -89,7 +91,7 @@ class MappingForm(forms.Form):
             target = mapping.get(column, IGNORED)
             is_key = target.startswith(METADATA)
             self.fields[f"target-{place}"] = forms.ChoiceField(
-                choices=TARGETS, required=False, initial=METADATA_CHOICE if is_key else target,
+                choices=TARGETS, required=False, initial=_choice_of(target),
                 widget=forms.Select(attrs={"aria-label": _("What “%s” says") % column}),
             )  # fmt: skip
             self.fields[f"key-{place}"] = forms.CharField(
@@ -120,13 +122,22 @@ class MappingForm(forms.Form):
         data = self.cleaned_data
         mapping = dict(self.mapping)
         for place, column in enumerate(self.edited):
-            target = data[f"target-{place}"]
-            mapping[column] = f"{METADATA}{data[f'key-{place}']}" if target == METADATA_CHOICE else target
-            if mapping[column] not in (IGNORED, *FIELDS) and not data[f"key-{place}"]:
-                mapping[column] = f"{METADATA}{column}"
+            target, key = data[f"target-{place}"], data[f"key-{place}"]
+            if target == METADATA_CHOICE:
+                # An empty key is one too, but only where a file of ours says so.
+                mapping[column] = f"{METADATA}{key or ('' if column == METADATA else column)}"
+            else:
+                mapping[column] = ALL_METADATA if target == ALL_METADATA_CHOICE else target
         return {
             "mapping": mapping,
             "empty": data["empty"],
             "tags": data["tags"],
             "new_tags": data.get("new_tags", "refuse"),
         }
+
+
+def _choice_of(target: str) -> str:
+    """Answer what the form offers for a target of a mapping."""
+    if target.startswith(METADATA):
+        return METADATA_CHOICE
+    return ALL_METADATA_CHOICE if target == ALL_METADATA else target

@@ -18,6 +18,7 @@ from customers.jobs.starting import may_start
 from customers.jobs.work import work_class
 from customers.models import Customer
 from parlant_site.common.console.markup import list_of
+from parlant_site.common.personal import sight
 
 PROBLEMS_SHOWN = 100
 
@@ -27,9 +28,19 @@ def may_see(user: Any, job: DataJob) -> bool:
     return job.actor_id == user.pk or user.has_perm("customers.view_datajob")
 
 
-def facts_of(job: DataJob) -> dict[str, Any]:
+def may_download(user: Any, job: DataJob) -> bool:
+    """Answer whether a user may have the job's file: its kind is hers to start, and it holds nothing masked for her.
+
+    Files are written as whoever started the job may see things: who sees less than others has those of her own jobs.
+    """
+    return may_start(user, job.kind) and (job.actor_id == user.pk or not sight().hidden)
+
+
+def facts_of(job: DataJob, user: Any) -> dict[str, Any]:
     """Answer what a job is: who, when, for whom, and what it undoes."""
-    return {"job": job, "said": in_words(job.selection or {}), "list_link": _list_link(job)}
+    selection = job.selection or {}
+    shown = selection if job.actor_id == user.pk else sight().anywhere(selection)
+    return {"job": job, "said": in_words(shown), "list_link": _list_link(selection) if shown == selection else ""}
 
 
 def progress_of(job: DataJob, user: Any) -> dict[str, Any]:
@@ -43,7 +54,7 @@ def progress_of(job: DataJob, user: Any) -> dict[str, Any]:
         "job": job,
         "report": report_of(job),
         "writes": job.kind != "export" and not job.parameters.get("dry_run"),
-        "may_download": may and job.is_final and bool(job.result),
+        "may_download": may_download(user, job) and job.is_final and bool(job.result),
         "kept_until": job.finished_utc and job.finished_utc + (EXPORTS_KEPT if job.kind == "export" else OTHERS_KEPT),
         "may_import": may and checked and bool(job.report.get("new") or job.report.get("changed")),
         "may_map": may and (checked or (job.kind == "import" and job.state == State.DRAFT)),
@@ -67,9 +78,9 @@ def _lasting(start: datetime, end: datetime) -> str:
     return _("%.1f s") % seconds if seconds < 60 else timesince(start, end)
 
 
-def _list_link(job: DataJob) -> str:
-    """Answer the list of those who match the job's query now; "" when the list cannot say the query."""
-    query = dict((job.selection or {}).get("query") or {})
+def _list_link(selection: dict[str, Any]) -> str:
+    """Answer the list of those who match a job's query now; "" when the list cannot say the query."""
+    query = dict(selection.get("query") or {})
     parameters: list[tuple[str, str]] = []
     for name in ("search", "q"):
         if words := query.pop(name, None):

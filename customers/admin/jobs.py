@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,17 +13,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from customers.admin.imports import columns_page, import_checked, upload_page
-from customers.admin.job_page import facts_of, may_see, progress_of
+from customers.admin.job_page import facts_of, may_download, may_see, progress_of
 from customers.jobs.models import DataJob, State
 from customers.jobs.starting import cancel, may_start, undo
 from customers.jobs.work import kinds, label_of
 from parlant_site.common.console.downloads import download_file
+from parlant_site.common.console.filters import ActorFilter, RecentFilter
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter
 from parlant_site.common.console.markup import ago, badge, named, number, page_of
@@ -71,34 +70,10 @@ class StateFilter(Filter):
         return rows.filter(state=value) if value in State.values else rows
 
 
-class ActorFilter(Filter):
-    """Jobs by who started them: followed from a row."""
-
-    name, label = "actor", _("Who")
-
-    def choices(self) -> Sequence[tuple[str, Any]]:
-        """Offer nothing."""
-        return ()
-
-    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer what the user started."""
-        return rows.filter(actor_id=int(value)) if value.isascii() and value.isdecimal() and len(value) < 10 else rows
-
-
-class WhenFilter(Filter):
+class WhenFilter(RecentFilter):
     """Jobs by when they were started."""
 
-    name, label = "when", _("When")
-
-    def choices(self) -> Sequence[tuple[str, Any]]:
-        """Answer the spans, in days."""
-        return (("1", _("In the last day")), ("7", _("In the last 7 days")), ("30", _("In the last 30 days")))
-
-    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer those in the span."""
-        if value not in dict(self.choices()):
-            return rows
-        return rows.filter(creation_utc__gte=timezone.now() - timedelta(days=int(value)))
+    column = "creation_utc"
 
 
 @admin.register(DataJob)
@@ -169,7 +144,7 @@ class DataJobAdmin(ConsoleAdmin):
         job = self._job(request, object_id)
         if job is None:
             return self.missing(request, object_id)
-        context = {**self._context(request, str(job)), **facts_of(job), **progress_of(job, request.user)}
+        context = {**self._context(request, str(job)), **facts_of(job, request.user), **progress_of(job, request.user)}
         return TemplateResponse(request, "admin/customers/datajob/page.html", context)
 
     def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -203,11 +178,11 @@ class DataJobAdmin(ConsoleAdmin):
         return self._act(request, object_id, lambda job: import_checked(request, job))
 
     def file_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Send the file that a job made, to those who may start such a job."""
+        """Send the file that a job made, to those who may start such a job and see what is in it."""
         job = self._job(request, object_id)
         if job is None:
             return self.missing(request, object_id)
-        if not may_start(request.user, job.kind):
+        if not may_download(request.user, job):
             raise PermissionDenied
         try:
             file = default_storage.open(str(job.result.name)) if job.result and job.is_final else None

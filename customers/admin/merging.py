@@ -168,6 +168,6 @@ def merges_panel(request: HttpRequest, customer: Customer) -> SafeString | str:
     merges = list(CustomerMerge.objects.filter(survivor_id=customer.pk, undone_utc=None)[:OFFERED])
     if not merges:
         return ""
-    rows = [(one, one.gone.get("name", ""), one.why_not_undo()) for one in merges]
+    rows = [(one, one.gone.get("name", one.gone_id), one.why_not_undo()) for one in merges]
     context = {"rows": rows, "may_merge": request.user.has_perm(PERMISSION)}
     return render_to_string("admin/customers/customer/merges_panel.html", context, request)

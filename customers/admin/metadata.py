@@ -34,6 +34,7 @@ class MetadataWidget(forms.Widget):
         context = super().get_context(name, value, attrs)
         edit = value if isinstance(value, Edit) else Edit.of(value or {})
         context["widget"] |= {"rows": [*edit.rows, *[("", "")] * BLANK_ROWS], "raw": edit.raw, "shown": edit.shown}
+        context["widget"]["rows_shown"] = edit.shown not in ("", "{}")
         return context
 
     def _render(self, template_name: str, context: dict[str, Any], renderer: Any = None) -> SafeString:

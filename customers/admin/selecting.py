@@ -17,7 +17,7 @@ from customers.admin.filters import (
     SegmentFilter,
     TagFilter,
 )
-from customers.admin.segments.from_list import rule_in
+from customers.admin.from_list import rule_in
 from customers.selection import Selection
 from parlant_site.common.json import JSONValue
 

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from django.utils.translation import gettext_lazy as _
 
 from customers.changing import Change, Difference, change_many, difference, tags_of
-from customers.jobs.models import problem
+from customers.jobs.models import JobProblem, problem
 from customers.jobs.work import Batch, Outcome, Work, kind, work_class
 from customers.models import Customer
+from customers.querysets import CustomerQuerySet
 from customers.segments.publishing import refuse_reserved
 from customers.selection import Selection
 from parlant_site.common.errors import BadInput
@@ -29,6 +30,17 @@ class OverCustomers(Work):
 
     permission: ClassVar[str] = "customers.bulk_change"
     chunk: ClassVar[int] = CHUNK
+    shows_changes: ClassVar[bool] = False  # whether `samples` has something to say
+
+    @classmethod
+    def whom(cls, selection: Selection) -> CustomerQuerySet:
+        """Answer the customers of a selection on whom the work is done."""
+        return selection.customers()
+
+    @classmethod
+    def samples(cls, customers: list[Customer], parameters: Mapping[str, Any]) -> list[Difference]:
+        """Answer what would become of each of some customers, in the shape of the audit; checked parameters."""
+        return []
 
     def selection(self) -> Selection:
         """Answer whom the job is for."""
@@ -36,19 +48,40 @@ class OverCustomers(Work):
 
     def count(self) -> int | None:
         """Answer how many customers there are to do."""
-        return self.selection().customers().count()
+        return self.selection().count()
 
     def read(self, cursor: JSONValue) -> Batch | None:
-        """Answer the ids of the next customers: those after the cursor, so that none is done twice."""
-        rows = self.selection().customers().order_by("pk")
+        """Answer the ids of the next customers: those after the cursor, so that none is done twice.
+
+        Those who were chosen one by one are in it even if they are gone: who chose them is told.
+        """
+        selection = self.selection()
+        if selection.ids is not None:
+            chosen = sorted(set(selection.ids))
+            keys = [key for key in chosen if not isinstance(cursor, str) or key > cursor][: self.chunk]
+            return Batch(keys, keys[-1]) if keys else None
+        rows = self.whom(selection).order_by("pk")
         if isinstance(cursor, str):
             rows = rows.filter(pk__gt=cursor)
         keys = list(rows.values_list("pk", flat=True)[: self.chunk])
         return Batch(keys, keys[-1]) if keys else None
 
+    def gone_of(self, batch: Batch, found: Iterable[str]) -> list[JobProblem]:
+        """Answer the problem with each customer of a chunk who was not found."""
+        gone = sorted(set(batch.rows).difference(found))
+        return [problem(self.job, "The customer was deleted, or merged into another one", ref=key) for key in gone]
+
 
 class BulkChange(OverCustomers):
     """A bulk action that is a Change; subclasses say which."""
+
+    shows_changes: ClassVar[bool] = True
+
+    @classmethod
+    def samples(cls, customers: list[Customer], parameters: Mapping[str, Any]) -> list[Difference]:
+        """Answer what changes."""
+        change, borne = cls.change(parameters), tags_of(customers)
+        return [difference(customer, borne[customer.pk], change) for customer in customers]
 
     @classmethod
     def change(cls, parameters: Mapping[str, Any]) -> Change:
@@ -59,14 +92,11 @@ class BulkChange(OverCustomers):
         """Change the customers of a chunk."""
         rows = list(Customer.objects.select_for_update().filter(pk__in=batch.rows).order_by("pk"))
         borne = tags_of(rows)
-        change = self.change(self.job.parameters)
+        # Asked again: what the parameters name, such as a tag, may be gone by now.
+        change = self.change(self.checked(self.job.parameters))
         changed = change_many(difference(customer, borne[customer.pk], change) for customer in rows)
-        gone = sorted(set(batch.rows) - {customer.pk for customer in rows})
-        return Outcome(
-            done=len(batch.rows),
-            changed=changed,
-            problems=[problem(self.job, "The customer was deleted meanwhile", ref=key) for key in gone],
-        )
+        gone = self.gone_of(batch, (customer.pk for customer in rows))
+        return Outcome(done=len(batch.rows), changed=changed, problems=gone)
 
 
 def _tag(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,15 +225,18 @@ class Preview:
 def preview(kind_name: str, *, selection: Selection, parameters: Mapping[str, Any]) -> Preview:
     """Answer how many customers an action is for, and up to 3 whom it changes; of those it leaves as they are, if none.
 
-    For the kinds tag, untag, set_metadata, unset_metadata; other kinds have no before and after.
+    Of an export there is no before and after.
     """
+    work = customer_work(kind_name)
+    kept, customers = work.checked(parameters), work.whom(selection)
+    rows = list(customers.order_by("-creation_utc", "-pk")[:LOOKED_AT_FOR_SAMPLES]) if work.shows_changes else []
+    seen = work.samples(rows, kept)
+    return Preview(customers.count(), ([one for one in seen if one] or seen)[:SAMPLES])
+
+
+def customer_work(kind_name: str) -> type[OverCustomers]:
+    """Answer the class of a kind of work on customers; BadInput for any other."""
     work = work_class(kind_name)
-    customers = selection.customers()
-    samples: list[Difference] = []
-    if issubclass(work, BulkChange):
-        change = work.change(work.checked(parameters))
-        rows = list(customers.order_by("-creation_utc", "-pk")[:LOOKED_AT_FOR_SAMPLES])
-        borne = tags_of(rows)
-        seen = [difference(customer, borne[customer.pk], change) for customer in rows]
-        samples = ([one for one in seen if one] or seen)[:SAMPLES]
-    return Preview(customers.count(), samples)
+    if not issubclass(work, OverCustomers):
+        raise BadInput.at("kind", msg=f"{kind_name} is no work on chosen customers")
+    return work

@@ -161,6 +161,7 @@ class JobProblem(models.Model):
     class Meta:
         ordering = ["id"]
         default_permissions = ()
+        indexes = [models.Index(fields=["ref"], name="problem_by_customer")]
 
     def __str__(self) -> str:
         return f"{self.position or self.ref}: {self.reason}"

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -23,7 +23,8 @@ from parlant_site.common.ids import new_id
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
-MOST_ATTEMPTS = 20
+MOST_ATTEMPTS = 20  # of processes, to do a chunk
+MOST_TRIES = 3  # of one process
 MOST_PROBLEMS = 100_000  # kept with their rows; further ones are counted
 Progress = Callable[[DataJob], None]
 
@@ -77,37 +78,52 @@ def _run(job: DataJob, progress: Progress | None, stop: Callable[[], bool]) -> N
         if job.total is None:
             job.total = work.count()
         job.save(update_fields=["started_utc", "total"])
-    while True:
+    tries = 0
+    while not job.is_final:
         if stop():
             DataJob.objects.filter(pk=job.pk, lease_token=job.lease_token).update(lease_until=None)
             return
-        batch = work.read(job.cursor)
-        with transaction.atomic():
-            if not _still_wanted(job):
-                break
-            if batch is None:
-                work.finish()
-                job.save(update_fields=["report", "result"])
-                _close(job, State.OK)
-                return
-            outcome = work.write(batch)
-            room = max(0, MOST_PROBLEMS - job.failed - job.skipped)
-            JobProblem.objects.bulk_create(outcome.problems[:room], batch_size=500)
-            job.done += outcome.done
-            job.changed += outcome.changed
-            job.skipped += outcome.skipped
-            job.failed += len(outcome.problems) - outcome.skipped
-            job.cursor = batch.cursor
-            job.attempts = 1
-            job.lease_until = timezone.now() + LEASE
-            job.save(
-                update_fields=[
-                    "done", "changed", "skipped", "failed", "cursor", "attempts", "lease_until", "report", "result",
-                ]
-            )  # fmt: skip
+        try:
+            _do_chunk(job, work)
+            tries = 0
+        except (IntegrityError, OperationalError):
+            # Others were in the way: who waits for whom was cut, or what a row refers to went at this moment.
+            tries += 1
+            if tries == MOST_TRIES:
+                raise
+            logger.warning("Job %s does a chunk again", job.pk, exc_info=True)
+            job.refresh_from_db()
         if progress:
             progress(job)
-    _end(job, State.CANCELLED)
+
+
+def _do_chunk(job: DataJob, work: Work) -> None:
+    """Do the next chunk; end the job when there is none, or when it was asked to stop."""
+    batch = work.read(job.cursor)
+    with transaction.atomic():
+        if not _still_wanted(job):
+            _close(job, State.CANCELLED)
+            return
+        if batch is None:
+            work.finish()
+            job.save(update_fields=["report", "result"])
+            _close(job, State.OK)
+            return
+        outcome = work.write(batch)
+        room = max(0, MOST_PROBLEMS - job.failed - job.skipped)
+        JobProblem.objects.bulk_create(outcome.problems[:room], batch_size=500)
+        job.done += outcome.done
+        job.changed += outcome.changed
+        job.skipped += outcome.skipped
+        job.failed += len(outcome.problems) - outcome.skipped
+        job.cursor = batch.cursor
+        job.attempts = 1
+        job.lease_until = timezone.now() + LEASE
+        job.save(
+            update_fields=[
+                "done", "changed", "skipped", "failed", "cursor", "attempts", "lease_until", "report", "result",
+            ]
+        )  # fmt: skip
 
 
 def _still_wanted(job: DataJob) -> bool:
@@ -125,8 +141,8 @@ def _end(job: DataJob, state: State, *, error: str = "") -> None:
 
 
 def _close(job: DataJob, state: State, *, error: str = "") -> None:
-    job.state, job.error, job.finished_utc, job.lease_until = state, error, timezone.now(), None
-    job.save(update_fields=["state", "error", "finished_utc", "lease_until"])
+    job.state, job.error, job.finished_utc, job.lease_until, job.cursor = state, error, timezone.now(), None, None
+    job.save(update_fields=["state", "error", "finished_utc", "lease_until", "cursor"])
 
 
 __all__ = ["LEASE", "LeaseLost", "Work", "claim", "run"]

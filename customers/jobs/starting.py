@@ -60,7 +60,7 @@ def start(
     if source:
         job.source.name = source
     elif selection is not None:
-        job.total = selection.customers().count()
+        job.total = work(job).count()
     job.save(force_insert=True)
     return _queued(job)
 

@@ -10,7 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from customers.changing import Change, change_many, difference, patched, tags_of
 from customers.jobs.models import JobProblem, problem
 from customers.jobs.work import Batch, Outcome, Work, kind
+from customers.merging.models import CustomerAlias
 from customers.models import Customer
+from customers.segments.publishing import reserved_among
 from parlant_site.common.audit import Act, AuditEntry, record_many
 from parlant_site.common.json import JSONValue
 from tags.models import Tag
@@ -22,7 +24,7 @@ CHUNK = 500
 class Undo(Work):
     """Put back what a job changed, except for customers whom somebody changed in the same places since.
 
-    Customers whom an import made are deleted, unless they changed, or began to talk.
+    Customers whom an import made are deleted, unless they changed, began to talk, or took in somebody else by a merge.
     """
 
     kind = "undo"
@@ -72,6 +74,9 @@ class Undo(Work):
         wanted_tags = {tag_id for side in sides for tag_id in _words(side.get("tags"))}
         # Tags that a segment publishes by now are its own to set.
         tags = set(Tag.objects.filter(pk__in=wanted_tags, published_by=None).values_list("pk", flat=True))
+        # That segments put theirs on since is no change that somebody made.
+        reserved = reserved_among({tag_id for each in borne.values() for tag_id in each})
+        joined = set(CustomerAlias.objects.filter(customer_id__in=keys).values_list("customer_id", flat=True))
         problems: list[JobProblem] = []
         differences, going = [], []
         for entry in entries:
@@ -80,11 +85,13 @@ class Undo(Work):
                 problems.append(problem(self.job, "The customer was deleted since", ref=entry.object_id))
             elif entry.redacted:
                 problems.append(problem(self.job, "What she was before was erased", ref=entry.object_id))
-            elif not _is_as_left(customer, borne[customer.pk], entry):
+            elif not _is_as_left(customer, borne[customer.pk] - reserved, entry):
                 problems.append(problem(self.job, "Changed since", ref=entry.object_id))
             elif entry.act == Act.CREATED:
                 if customer.session_count:
                     problems.append(problem(self.job, "She has conversations since", ref=entry.object_id))
+                elif customer.pk in joined:
+                    problems.append(problem(self.job, "Another customer was merged into her since", ref=customer.pk))
                 else:
                     going.append(customer)
             else:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from customers.jobs.expiring import forget_old_files
 from customers.jobs.running import claim, run
+from customers.merging.forgetting import forget_old_merges
 from parlant_site.common.background import Background
 
 FORGET_EVERY = 3600.0  # seconds between looks at files that are no longer kept
@@ -28,6 +29,8 @@ class Worker(Background):
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + FORGET_EVERY
             forget_old_files(timezone.now())
+            while forget_old_merges(timezone.now()):
+                pass
         job = claim()
         if job is not None:
             run(job, stop=self.stopping.is_set)

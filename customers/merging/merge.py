@@ -15,7 +15,7 @@ from customers.merging.models import CustomerAlias, CustomerMerge
 from customers.models import Changed, Customer, CustomerTag
 from customers.parts import parts
 from customers.privacy.subjects import GuestIsNobody
-from customers.segments.publishing import reserved_among
+from customers.segments.publishing import hold_tags, reserved_among
 from parlant_site.common.acting import current
 from parlant_site.common.audit import Act, record
 from parlant_site.common.errors import NotFound, Refusal
@@ -126,6 +126,7 @@ def _bring_back(made: CustomerMerge) -> Customer:
         id=made.gone_id, name=gone["name"], metadata=gone["metadata"], creation_utc=created, stale=sum(Changed)
     )
     other.save(force_insert=True)
+    hold_tags(gone["tags"])
     still = Tag.objects.filter(pk__in=gone["tags"], published_by=None).order_by("pk").values_list("pk", flat=True)
     CustomerTag.objects.bulk_create(CustomerTag(customer=other, tag_id=key) for key in still)
     return other

@@ -33,7 +33,8 @@ class CustomerMerge(Identified):
 
     `gone` is {name, metadata, tags, creation_utc} of the one who went; `before` and `after` hold what the merge changed
     of the survivor, in the shapes of the audit; `moved` what each part of the system moved (customers/parts.py).
-    `left` are the sentences that an undo had to say about what it did not put back.
+    `left` are the sentences that an undo had to say about what it did not put back. All but who, whom and when is
+    emptied when the merge can no longer be undone (forgetting.py).
     """
 
     survivor_id = models.CharField(max_length=ID_LENGTH)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from customers.jobs.models import DataJob
 from customers.models import Customer
 from customers.parts import Conversations, Subject, parts
 from customers.privacy.models import Erasure
@@ -27,6 +28,8 @@ def erase(customer_ids: Iterable[str], *, conversations: Conversations) -> list[
     go, or keep their course without text, under a pseudonym. Callers check who may: the permission customers.erase.
     """
     keys = list(dict.fromkeys(customer_ids))
+    # A chunk of a job locks the job before its customers: here too, lest each waits for the other.
+    list(DataJob.objects.unfinished().exclude(kind="erase").order_by("pk").select_for_update().values_list("pk"))
     for each in parts():
         each.lock(keys)
     Customer.lock_all(keys)

@@ -7,11 +7,14 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
+from customers.changing import Difference
 from customers.jobs.bulk import OverCustomers
 from customers.jobs.work import Batch, Outcome, kind
-from customers.models import GUEST_ID
+from customers.models import GUEST_ID, Customer
 from customers.parts import Conversations
 from customers.privacy.erasing import erase
+from customers.querysets import CustomerQuerySet
+from customers.selection import Selection
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue
@@ -27,6 +30,7 @@ class EraseCustomers(OverCustomers):
     label = _("Erase")
     permission = "customers.erase"
     can_be_undone = False
+    shows_changes: ClassVar[bool] = True
     chunk: ClassVar[int] = CHUNK
 
     @classmethod
@@ -43,13 +47,23 @@ class EraseCustomers(OverCustomers):
         redacted = parameters["conversations"] == Conversations.REDACT
         return "Erase customers, " + ("redact" if redacted else "delete") + " their conversations"
 
+    @classmethod
+    def whom(cls, selection: Selection) -> CustomerQuerySet:
+        """Answer all of them but the guest."""
+        return selection.customers().exclude(pk=GUEST_ID)
+
+    @classmethod
+    def samples(cls, customers: list[Customer], parameters: Mapping[str, Any]) -> list[Difference]:
+        """Answer who goes."""
+        return [Difference(customer, {"customer": customer.name}, {"customer": None}) for customer in customers]
+
     def count(self) -> int | None:
         """Answer how many customers there are to erase."""
-        return self.selection().customers().exclude(pk=GUEST_ID).count()
+        return self.whom(self.selection()).count()
 
     def read(self, cursor: JSONValue) -> Batch | None:
         """Answer the next ones: whoever is erased is selected no longer, so no place needs to be kept."""
-        rows = self.selection().customers().exclude(pk=GUEST_ID).order_by("pk")
+        rows = self.whom(self.selection()).order_by("pk")
         keys = list(rows.values_list("pk", flat=True)[: self.chunk])
         return Batch(keys, None) if keys else None
 

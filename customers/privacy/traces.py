@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.contrib.admin.models import LogEntry
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from customers.jobs.models import DataJob, JobProblem, State
 from customers.merging.models import CustomerMerge
@@ -15,8 +16,6 @@ from customers.parts import Conversations, Part, Subject, part
 from customers.privacy.scrubbing import Scrubber
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.personal import sight
-
-FINAL = [State.OK, State.FAILED, State.CANCELLED]
 
 
 @part
@@ -100,7 +99,10 @@ class Jobs(Part):
         return Counter(data_job_problems=_problems(subject).count())
 
     def sweep(self, subjects: Collection[Subject]) -> dict[str, Counter[str]]:
-        """Take these persons out of all jobs, their problems, audit entries and files."""
+        """Take these persons out of all jobs, their problems, audit entries and files.
+
+        A job that is not over and names one of them is cancelled: it could bring back, or write out, who is gone.
+        """
         scrubber = Scrubber(subjects)
         for job in DataJob.objects.order_by("pk").iterator(chunk_size=200):
             _sweep_job(job, scrubber)
@@ -116,12 +118,22 @@ class Jobs(Part):
 
 
 def _sweep_job(job: DataJob, scrubber: Scrubber) -> None:
-    """Rewrite a job. One that is not over yet keeps what it works by, but for the ids of who is gone already."""
-    is_over = job.state in FINAL
-    fields = ["selection", "title", "parameters", "report", "cursor", "error"] if is_over else ["selection"]
+    """Rewrite a job. One that is not over yet goes on if it names them as customers to work on alone."""
     chosen = (job.selection or {}).get("ids") or []
     alone = bool(chosen) and scrubber.ids.issuperset(chosen)
     changed = []
+    is_over = job.is_final or job.state == State.DRAFT
+    if job.kind == "erase" and not is_over:
+        # Perhaps another process erases by it now, and waits for what is locked here: it takes out itself whom it did.
+        free = DataJob.objects.select_for_update(skip_locked=True).filter(pk=job.pk).values_list("pk", flat=True)
+        if not chosen or not list(free):
+            return
+    elif not is_over and (alone or _names(job, scrubber)):
+        job.state, job.finished_utc, job.lease_until, job.cursor = State.CANCELLED, timezone.now(), None, None
+        job.error = "Somebody whom the job named was erased"
+        changed += ["state", "finished_utc", "lease_until", "error"]
+        is_over = True
+    fields = ["selection", "title", "parameters", "report", "cursor", "error"] if is_over else ["selection"]
     for field in fields:
         value = getattr(job, field)
         if alone and field in ("title", "parameters") and value:
@@ -138,6 +150,15 @@ def _sweep_job(job: DataJob, scrubber: Scrubber) -> None:
             changed.append(field)
     if changed:
         job.save(update_fields=changed)
+
+
+def _names(job: DataJob, scrubber: Scrubber) -> bool:
+    """Answer whether what a job works by, or has written by now, names one of these persons."""
+    said = (job.title, job.parameters, job.report, job.error)
+    files = [file for file in (job.source, job.result) if file]
+    return scrubber.finds(*said, sort="data_jobs") or any(
+        scrubber.finds_in_file(file, sort="data_jobs") for file in files
+    )
 
 
 def _audit(subject: Subject) -> Any:

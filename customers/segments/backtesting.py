@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 from django.utils import timezone
 
-from customers.segments.evaluating import Facts, predicate
-from customers.segments.facts import facts_of
+from customers.rules.evaluating import Facts, predicate
+from customers.rules.facts import facts_of
+from customers.rules.periods import Moment
+from customers.rules.reading import asked_in, is_relative
+from customers.rules.tree import Group
 from customers.segments.history import MembershipEvent, Move
-from customers.segments.periods import Moment
-from customers.segments.reading import asked_in, is_relative
-from customers.segments.rules import Group
 from parlant_site.common.audit import Act, AuditEntry
 
 LONGEST = 90

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from customers.segments.fields import Kind
+from django.db import connection
+
+from customers.rules.fields import Kind
+from customers.rules.reading import referenced
+from customers.rules.tree import Group
 from customers.segments.models import Segment
-from customers.segments.reading import referenced
-from customers.segments.rules import Group
 from parlant_site.common.errors import BadInput
+
+
+def hold_references() -> None:
+    """Let nobody else change which segments and tags rules ask for, or which tags are published, until the transaction
+    ends.
+
+    Two who edit at once would else each see no circle, and close one together. It is held before any segment is locked:
+    so nobody who holds it waits for somebody who waits for it. On SQLite transactions come one after the other anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('references of segments'))")
 
 
 class RuleInCircle(BadInput):

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from customers.segments.circles import refuse_circle
+from customers.rules.reading import check_rule, read_rule
+from customers.rules.tree import Group, to_json
+from customers.segments.circles import hold_references, refuse_circle
 from customers.segments.history import Cause, MembershipEvent, SegmentDay
 from customers.segments.models import NAME_LENGTH, Kind, Segment, SegmentMember
 from customers.segments.publishing import take_tag_off
-from customers.segments.reading import check_rule, read_rule
-from customers.segments.rules import Group, to_json
 from customers.segments.running import queue
 from parlant_site.common.audit import Act, record
 from parlant_site.common.errors import BadInput, Refusal
@@ -58,6 +58,7 @@ def make(
         rule=None if is_static else _rule(rule),
         time_zone=time_zone_named(time_zone),
     )
+    hold_references()
     if id is not None:
         segment.id = id
         refuse_circle(segment, segment.tree)
@@ -75,6 +76,7 @@ def amend(segment: Segment, **fields: Any) -> Segment:
     Another rule is another version of it, and a run moves who does not belong any more or belongs from now on.
     RuleInCircle when the rule would depend on its own segment.
     """
+    hold_references()
     current = Segment.lock(segment.pk)
     before = facts(current)
     read: dict[str, Callable[[Any], Any]] = {
@@ -115,6 +117,7 @@ def remove(segment: Segment) -> None:
 
     SegmentInUse when the rule of another segment names it.
     """
+    hold_references()
     current = Segment.lock(segment.pk)
     if users := list(Segment.objects.referring_to(current.pk).values_list("name", flat=True)[:5]):
         raise SegmentInUse(f"The rules of other segments name this one: {', '.join(users)}")

@@ -23,9 +23,10 @@ import yaml
 from django.db import transaction
 from rest_framework import serializers
 
+from customers.rules.faces import DatabaseNames, write_text
 from customers.segments import listing
+from customers.segments.circles import hold_references
 from customers.segments.editing import SegmentInUse, amend, facts, make, remove
-from customers.segments.faces import DatabaseNames, write_text
 from customers.segments.given import given_rule
 from customers.segments.models import REASON_LENGTH, Kind, Segment, SegmentPin
 from customers.segments.pinning import pin, unpin
@@ -44,7 +45,13 @@ class UnusableFile(Refusal):
 
 
 class Loader(yaml.SafeLoader):
-    """Reads dates as texts, as JSON has them."""
+    """Reads dates as texts, as JSON has them, and no aliases, by which a short file would be endless."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Answer the next node; UnusableFile for an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise UnusableFile(f"Line {self.peek_event().start_mark.line + 1}: write it out instead of an alias (*)")
+        return super().compose_node(parent, index)
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -106,6 +113,7 @@ def import_segments(text: str, *, is_dry: bool = False, deletes_others: bool = F
     """
     entries = _read(text)
     with transaction.atomic():
+        hold_references()
         steps = _carry_out(entries)
         if deletes_others:
             steps += _delete_others({step.segment_id for step in steps})
@@ -165,7 +173,7 @@ def _read(text: str) -> list[dict[str, Any]]:
 def _with_faces(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Say of a rule that is text that it is: in files both are called `rule`."""
     given = dict(entry)
-    if isinstance(given.get("rule"), str):
+    if isinstance(given.get("rule"), str) and "text" not in given:
         given["text"] = given.pop("rule")
     return given
 
@@ -187,8 +195,8 @@ def _carry_out(entries: list[dict[str, Any]]) -> list[Step]:
         for number, entry in list(waiting.items()):
             try:
                 found[number] = _write(entry)
-            except BadInput as error:
-                refused = refused or error.under("segments", str(number))
+            except Refusal as error:
+                refused = refused or _placed(error, number, entry["name"])
             else:
                 del waiting[number]
         if refused is not None and len(waiting) == before:
@@ -200,6 +208,13 @@ def _carry_out(entries: list[dict[str, Any]]) -> list[Step]:
             raise UnusableFile(f"The segment {step.name!r} stands in the file twice")
         seen.add(step.segment_id)
     return steps
+
+
+def _placed(error: Refusal, number: int, name: str) -> BadInput:
+    """Answer a refusal with the entry that it is about."""
+    if isinstance(error, BadInput):
+        return error.under("segments", str(number))
+    return BadInput.at("segments", str(number), msg=f"{name}: {error.detail}")
 
 
 @transaction.atomic

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
-from customers.segments.faces import DatabaseNames, read_sentence, read_text
-from customers.segments.fields import METADATA_PREFIX
-from customers.segments.reading import InvalidRule, read_rule
-from customers.segments.rules import Group, Node, leaves
-from parlant_site.common.errors import BadInput
+from customers.rules.faces import DatabaseNames, read_sentence, read_text
+from customers.rules.fields import METADATA_PREFIX
+from customers.rules.reading import InvalidRule, read_rule
+from customers.rules.tree import Group, Node, leaves
+from customers.segments.models import Segment
+from parlant_site.common.errors import BadInput, NotFound
 from parlant_site.common.json import JSONValue
-from parlant_site.common.personal import MASK, sight
+from parlant_site.common.personal import MASK, may, sight
 
+SEES_SEGMENTS = "customers.view_segment"
 FACES = ("rule", "text", "sentence")
 
 
@@ -28,7 +30,7 @@ def given_rule(given: Mapping[str, Any], *, where: str = "body") -> Group | None
     if not faces:
         return None
     if len(faces) > 1:
-        raise BadInput.at(where, faces[1], msg=f"Give the rule once: there is `{faces[0]}` already")
+        raise BadInput.at(faces[1], msg=f"Give the rule once: there is `{faces[0]}` already").under(where)
     (face,) = faces
     try:
         return seen(read_face(face, given[face]))
@@ -61,22 +63,32 @@ def seen(rule: Group) -> Group:
     """Answer a rule about what the caller may see; InvalidRule names the leaves about anything else."""
     hidden = sight().hidden
     problems: list[dict[str, JSONValue]] = []
-    for path, leaf in leaves(rule) if hidden else ():
-        if leaf.field.removeprefix(METADATA_PREFIX) in hidden and leaf.field.startswith(METADATA_PREFIX):
+    for path, leaf in leaves(rule):
+        what = ""
+        if leaf.field == "segments" and not may(SEES_SEGMENTS):
+            what = "segments"
+        if leaf.field.startswith(METADATA_PREFIX) and leaf.field.removeprefix(METADATA_PREFIX) in hidden:
+            what = "these personal data"
+        if what:
             loc: list[JSONValue] = []
             for index in path:
                 loc += ["rules", index]
-            problems.append(
-                {
-                    "loc": [*loc, "field"],
-                    "msg": "You may not see these personal data, nor ask for them",
-                    "type": "rule",
-                    "input": leaf.field,
-                }
-            )
+            said = f"You may not see {what}, nor ask for them"
+            problems.append({"loc": [*loc, "field"], "msg": said, "type": "rule", "input": leaf.field})
     if problems:
         raise InvalidRule(problems)
     return rule
+
+
+def seen_segment(key: str, *, by_name: bool = False) -> Segment:
+    """Answer a segment by its id (or, then, by its name); NotFound, also to whoever may not see segments."""
+    if may(SEES_SEGMENTS):
+        found = Segment.objects.filter(pk=key).first()
+        if found is None and by_name:
+            found = Segment.objects.filter(name=key).first()
+        if found is not None:
+            return found
+    raise NotFound("Segment", key)
 
 
 @contextmanager

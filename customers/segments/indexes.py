@@ -15,15 +15,15 @@ from django.db import connection
 from django.db.models.functions import Collate
 from django.utils import timezone
 
+from customers.insight.limits import TookTooLong, time_limited
 from customers.models import Customer
-from customers.segments.asking import Asked, Bears, During, Equals, Within, asked_by
-from customers.segments.compiling import MOST_INDEXED_TEXTS, condition
-from customers.segments.expressions import MetadataText, NumberOf
-from customers.segments.fields import METADATA_PREFIX, Kind
-from customers.segments.limits import TookTooLong, time_limited
+from customers.rules.asking import Asked, Bears, During, Equals, Within, asked_by
+from customers.rules.compiling import MOST_INDEXED_TEXTS, condition
+from customers.rules.expressions import MetadataText, NumberOf
+from customers.rules.fields import METADATA_PREFIX, Kind
+from customers.rules.periods import Moment
+from customers.rules.tree import Leaf, leaves
 from customers.segments.models import Segment
-from customers.segments.periods import Moment
-from customers.segments.rules import Leaf, leaves
 from parlant_site.common.errors import NotFound, Refusal
 from parlant_site.common.json import JSONValue
 

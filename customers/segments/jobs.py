@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
+from customers.changing import Difference
 from customers.jobs.bulk import OverCustomers
 from customers.jobs.models import problem
 from customers.jobs.work import Batch, Outcome, Work, kind
 from customers.models import Customer
 from customers.segments.history import Move
 from customers.segments.listing import MOST_NAMED, NotAList, add, take_off
-from customers.segments.models import REASON_LENGTH, Segment, SegmentPin
+from customers.segments.models import REASON_LENGTH, Segment, SegmentMember, SegmentPin
 from customers.segments.pinning import PinsAreForRules, pin, unpin
 from parlant_site.common.audit import Act, AuditEntry
 from parlant_site.common.errors import BadInput, NotFound
@@ -33,6 +34,7 @@ class OverSegment(OverCustomers):
     permission: ClassVar[str] = CHANGES_SEGMENTS
     chunk: ClassVar[int] = MOST_NAMED
     undo_kind: ClassVar[str] = "undo_segment"
+    shows_changes: ClassVar[bool] = True
     is_list: ClassVar[bool] = True
 
     @classmethod
@@ -49,6 +51,15 @@ class OverSegment(OverCustomers):
         return segment
 
 
+def _listed(customers: list[Customer], parameters: Mapping[str, Any]) -> set[str]:
+    rows = SegmentMember.objects.filter(segment=parameters["segment"], customer__in=customers)
+    return set(rows.values_list("customer_id", flat=True))
+
+
+def _pinned(is_in: bool, reason: str) -> str:
+    return f"{'in' if is_in else 'out'}: {reason}"
+
+
 @kind
 class AddToList(OverSegment):
     """Put customers on a list."""
@@ -61,9 +72,19 @@ class AddToList(OverSegment):
         """Answer the title."""
         return f"Add to list {parameters['segment_name']}"
 
+    @classmethod
+    def samples(cls, customers: list[Customer], parameters: Mapping[str, Any]) -> list[Difference]:
+        """Answer who is not on the list yet."""
+        listed, name = _listed(customers, parameters), parameters["segment_name"]
+        return [Difference(one, {}, {} if one.pk in listed else {"list": name}) for one in customers]
+
     def write(self, batch: Batch) -> Outcome:
         """Put a chunk on the list."""
-        return Outcome(len(batch.rows), changed=add(self.segment(), Customer.objects.filter(pk__in=batch.rows)).entered)
+        chosen = Customer.objects.filter(pk__in=batch.rows)
+        moved = add(self.segment(), chosen)
+        return Outcome(
+            len(batch.rows), changed=moved.entered, problems=self.gone_of(batch, chosen.values_list("pk", flat=True))
+        )
 
 
 @kind
@@ -78,10 +99,20 @@ class TakeOffList(OverSegment):
         """Answer the title."""
         return f"Take off list {parameters['segment_name']}"
 
+    @classmethod
+    def samples(cls, customers: list[Customer], parameters: Mapping[str, Any]) -> list[Difference]:
+        """Answer who is on the list."""
+        listed, name = _listed(customers, parameters), parameters["segment_name"]
+        sides: list[dict[str, JSONValue]] = [{"list": name}, {"list": None}]
+        return [Difference(one, *(sides if one.pk in listed else [{}, {}])) for one in customers]
+
     def write(self, batch: Batch) -> Outcome:
         """Take a chunk off the list."""
         chosen = Customer.objects.filter(pk__in=batch.rows)
-        return Outcome(len(batch.rows), changed=take_off(self.segment(), chosen).left)
+        moved = take_off(self.segment(), chosen)
+        return Outcome(
+            len(batch.rows), changed=moved.left, problems=self.gone_of(batch, chosen.values_list("pk", flat=True))
+        )
 
 
 @kind
@@ -107,6 +138,20 @@ class PinCustomers(OverSegment):
         """Answer the title."""
         return f"Pin {'in' if parameters['is_in'] else 'out of'} {parameters['segment_name']}"
 
+    @classmethod
+    def samples(cls, customers: list[Customer], parameters: Mapping[str, Any]) -> list[Difference]:
+        """Answer who is not pinned so yet, and how she is pinned now."""
+        pins = SegmentPin.objects.filter(segment=parameters["segment"], customer__in=customers)
+        now = {pin.customer_id: pin for pin in pins}
+        new = _pinned(parameters["is_in"], parameters["reason"])
+        made = []
+        for one in customers:
+            old = now.get(one.pk)
+            so = old is not None and old.is_in == parameters["is_in"]
+            before = {"pin": _pinned(old.is_in, old.reason)} if old else {}
+            made.append(Difference(one, {}, {}) if so else Difference(one, {**before}, {"pin": new}))
+        return made
+
     def write(self, batch: Batch) -> Outcome:
         """Pin each; who is pinned so already keeps her reason."""
         segment, is_in = self.segment(), self.job.parameters["is_in"]
@@ -120,7 +165,9 @@ class PinCustomers(OverSegment):
                 pin(segment, key, is_in=is_in, reason=self.job.parameters["reason"])
                 outcome.changed += 1
             except NotFound:
-                outcome.problems.append(problem(self.job, "The customer was deleted meanwhile", ref=key))
+                outcome.problems.append(
+                    problem(self.job, "The customer was deleted, or merged into another one", ref=key)
+                )
         return outcome
 
 

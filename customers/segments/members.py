@@ -38,11 +38,13 @@ def read_members(
 ) -> MembersPage:
     """Answer the members whose ids follow `after`; as of now, or of an instant.
 
-    Members as of an instant come from the events: customers who were deleted since are among them. Four queries.
+    Members as of an instant come from the events, when there were any since: customers who were deleted are among them.
     """
     known = as_of([segment])[segment.pk]
-    if at is not None and at < known:
-        return _as_of(segment, at, after, limit)
+    if at is not None:
+        known = min(at, known)
+        if segment.changed_utc is not None and at < segment.changed_utc:
+            return _as_of(segment, at, after, limit, known)
     rows = SegmentMember.objects.filter(segment_id=segment.pk).order_by("customer_id")
     if after is not None:
         rows = rows.filter(customer_id__gt=after)
@@ -51,14 +53,14 @@ def read_members(
     return MembersPage(shown, segment.size, len(found) > limit, known)
 
 
-def _as_of(segment: Segment, at: datetime, after: str | None, limit: int) -> MembersPage:
+def _as_of(segment: Segment, at: datetime, after: str | None, limit: int, known: datetime) -> MembersPage:
     rows = members_as_of(segment, at)
     if after is not None:
         rows = rows.filter(customer_ref__gt=after)
     found = list(rows[: limit + 1])
     names = names_of(event.customer_ref for event in found)
     shown = [Member(one.customer_ref, names.get(one.customer_ref), one.at, one.via) for one in found[:limit]]
-    return MembersPage(shown, size_at(segment, at), len(found) > limit, at)
+    return MembersPage(shown, size_at(segment, at), len(found) > limit, known)
 
 
 def size_at(segment: Segment, at: datetime) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -11,8 +11,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from customers.models import Customer
+from customers.rules.periods import instant_named
 from customers.segments import listing
 from customers.segments.editing import refresh
+from customers.segments.given import placed
 from customers.segments.history import Cause
 from customers.segments.members import read_members
 from customers.segments.models import Segment
@@ -31,6 +34,7 @@ from customers.segments.serializers import (
     RunBody,
 )
 from customers.segments.writing import Moved
+from parlant_site.common.errors import BadInput
 from parlant_site.common.pagination import Cursor
 from parlant_site.common.schema import answers
 from parlant_site.common.views import ContractViewSet
@@ -66,7 +70,8 @@ class SegmentPartViewSet(ContractViewSet):
         query = self.query(MembersQuery)
         cursor = Cursor.read(query.get("cursor", ""))
         after = cursor.id if cursor else None
-        page = read_members(self.segment(), at=query.get("at"), after=after, limit=query["limit"])
+        segment = self.segment()
+        page = read_members(segment, at=_instant(query.get("at"), segment), after=after, limit=query["limit"])
         following = str(Cursor(None, page.items[-1].customer_id)) if page.has_more else None
         shown: dict[str, Any] = {
             "items": page.items,
@@ -122,11 +127,19 @@ class SegmentPartViewSet(ContractViewSet):
     def pin(self, request: Request, id: str) -> Response:
         """Pin a customer in or out, with a reason: she moves at once. 422 for a list, which has no rule to overrule."""
         segment, given = self.segment(), self.body(NewPin)
-        made = pin(segment, given["customer_id"], is_in=given["is_in"], reason=given["reason"])
+        with placed("body"):
+            made = pin(segment, Customer.at(given["customer_id"]).pk, is_in=given["is_in"], reason=given["reason"])
         return Response(PinBody(made).data, status=201)
 
     @extend_schema(responses=answers(204, refusals=(404,)))
     def unpin(self, request: Request, id: str, customer_id: str) -> Response:
         """Let the rule alone decide about a customer again."""
-        unpin(self.segment(), customer_id)
+        unpin(self.segment(), Customer.at(customer_id).pk)
         return Response(status=204)
+
+
+def _instant(text: str | None, segment: Segment) -> datetime | None:
+    try:
+        return None if text is None else instant_named(text, segment.moment())
+    except ValueError as error:
+        raise BadInput.at("query", "at", msg=str(error), input=text) from None

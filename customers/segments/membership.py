@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 
 from django.db.models import BooleanField, Case, CharField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 
-from customers.segments.compiling import condition
-from customers.segments.expressions import IsTrue, TextIn
+from customers.rules.compiling import condition
+from customers.rules.expressions import IsTrue, TextIn
+from customers.rules.periods import Moment
 from customers.segments.history import Cause
 from customers.segments.models import Segment, SegmentMember, SegmentPin, Via
-from customers.segments.periods import Moment
 from customers.segments.writing import Moved, write
 
 

@@ -13,10 +13,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from customers.changes import Changed
-from customers.segments.fields import Kind as FieldKind
-from customers.segments.periods import Moment
-from customers.segments.reading import is_relative, read_rule, referenced, uses_of
-from customers.segments.rules import Group
+from customers.rules.fields import Kind as FieldKind
+from customers.rules.periods import Moment
+from customers.rules.reading import is_relative, read_rule, referenced, uses_of
+from customers.rules.tree import Group
 from parlant_site.common.models import Identified, length_between, one_of
 from tags.models import Tag
 

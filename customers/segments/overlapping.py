@@ -31,7 +31,7 @@ class Overlap:
 def overlap(segments: Sequence[Segment]) -> list[Overlap]:
     """Answer the sizes of all intersections of 1 to 4 segments, single segments first; BadInput for more or none."""
     if not 1 <= len(segments) <= MOST or len({segment.pk for segment in segments}) < len(segments):
-        raise BadInput.at("segments", msg=f"Name 1 to {MOST} different segments")
+        raise BadInput.at("ids", msg=f"Name 1 to {MOST} different segments")
     regions = _regions(segments)
     found = []
     for number in range(1, len(segments) + 1):

@@ -13,15 +13,15 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from customers.segments.asking import Asked, During
-from customers.segments.compiling import lying_in
-from customers.segments.expressions import Always, IsNotTrue
+from customers.rules.asking import Asked, During
+from customers.rules.compiling import lying_in
+from customers.rules.expressions import Always, IsNotTrue
+from customers.rules.periods import Length, Moment
+from customers.rules.reading import asked_in
+from customers.rules.values import Edge, Span
 from customers.segments.history import Cause
 from customers.segments.membership import Among, look_at
 from customers.segments.models import Segment
-from customers.segments.periods import Length, Moment
-from customers.segments.reading import asked_in
-from customers.segments.values import Edge, Span
 from customers.segments.writing import Moved
 
 MOST_AT_ONCE = 5000

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils import timezone
 
-from customers.segments.history import MembershipEvent, Move, SegmentRun
+from customers.segments.history import Cause, MembershipEvent, Move, RunState, SegmentRun
 from customers.segments.models import Segment, SegmentMember
 
 
@@ -53,19 +53,47 @@ def replayed(events: Iterable[MembershipEvent]) -> set[str]:
 
 def as_of(segments: Iterable[Segment]) -> dict[str, datetime]:
     """Answer for each segment the instant up to which its members are known to be right: now, when nothing is on its
-    way."""
+    way.
+
+    On their way are customers who changed, runs that are to bring members up to date, also when they failed, be they
+    those of segments that the rule asks for. Three queries at most.
+    """
     from customers.models import Customer
 
     rows, now = list(segments), timezone.now()
-    running = set(
-        SegmentRun.objects.unfinished()
-        .filter(segment__in=[row.pk for row in rows])
-        .values_list("segment_id", flat=True)
-    )
+    wrong = _waiting_since()
     stale = Customer.objects.stale().exists()
-    found = {}
+    is_asking = wrong and any(row.refers for row in rows)
+    others = list(Segment.objects.order_by().defer("rule", "description")) if is_asking else []
+    known: dict[str, datetime] = {}
     for row in rows:
-        known = max(filter(None, (row.timed_utc, row.changed_utc)))
-        is_waiting = row.pk in running or (stale and not row.is_static)
-        found[row.pk] = known if is_waiting or row.is_relative else now
+        bounds = [wrong[key] for key in wrong.keys() & {row.pk, *_asked_for(row, others)}]
+        if row.is_relative or (stale and not row.is_static):
+            bounds.append(row.timed_utc)
+        known[row.pk] = min([now, *bounds])
+    return known
+
+
+def _waiting_since() -> dict[str, datetime]:
+    """Answer since when segments wait for a run, or for another one after one that failed."""
+    newer = SegmentRun.objects.filter(
+        segment_id=OuterRef("segment_id"), state=RunState.OK, finished_utc__gt=OuterRef("creation_utc")
+    )
+    # A reconciling run finds what should not be: members are right without it.
+    runs = SegmentRun.objects.exclude(state=RunState.OK).exclude(cause=Cause.RECONCILE).filter(~Exists(newer))
+    return dict(runs.order_by().values_list("segment_id").annotate(Min("creation_utc")))
+
+
+def _asked_for(segment: Segment, others: Iterable[Segment]) -> set[str]:
+    """Answer the segments for which a rule asks, through others and published tags too."""
+    rows = {row.pk: row for row in others}
+    by_tag = {row.published_tag_id: row.pk for row in others if row.published_tag_id}
+    found: set[str] = set()
+    waiting = list(segment.refers)
+    while waiting:
+        key = waiting.pop()
+        key = by_tag.get(key, key)
+        if key in rows and key not in found:
+            found.add(key)
+            waiting += rows[key].refers
     return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db import transaction
+from django.db import connection, transaction
 
+from customers.segments.circles import hold_references
 from customers.segments.history import Cause
 from customers.segments.models import Segment
 from customers.segments.running import queue
@@ -33,6 +34,7 @@ def publish(segment: Segment, tag: Tag) -> Segment:
 
     TagReserved when another segment publishes it, TagInUse when customers bear it, PublishesInCircle.
     """
+    hold_references()
     current = Segment.lock(segment.pk)
     Tag.lock(tag.pk)
     if current.published_tag_id == tag.pk:
@@ -78,16 +80,34 @@ def take_tag_off(segment: Segment) -> None:
 
 
 def refuse_reserved(tag_ids: Iterable[str]) -> None:
-    """Refuse to set tags, or to take them off, when a segment publishes one of them (TagReserved)."""
+    """Refuse to set tags, or to take them off, when a segment publishes one of them (TagReserved).
+
+    Until the transaction ends, no segment can begin to publish them.
+    """
     wanted = set(tag_ids)
     if not wanted:
         return
+    hold_tags(wanted)
     publisher = Segment.objects.filter(published_tag_id__in=wanted).select_related("published_tag").first()
     if publisher is not None and publisher.published_tag is not None:
         raise TagReserved(
             f"The tag {publisher.published_tag.name!r} shows who is in the segment {publisher.name!r}:"
             " it cannot be set or taken off otherwise"
         )
+
+
+def hold_tags(tag_ids: Iterable[str]) -> None:
+    """Keep segments from publishing tags until the transaction ends; others may set them meanwhile.
+
+    `publish` locks its tag before it looks who bears it: so either sees what the other wrote. On SQLite transactions
+    come one after the other anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT 1 FROM {Tag._meta.db_table} WHERE id = ANY(%s::text[]) ORDER BY id FOR KEY SHARE",
+                [sorted(tag_ids)],
+            )
 
 
 def reserved_among(tag_ids: Iterable[str]) -> set[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef
 
+from customers.rules.periods import Moment
 from customers.segments.history import Cause, DeletedCustomer
 from customers.segments.membership import Among, Stretch, Within, all_move, is_member, members_within, one_of
 from customers.segments.models import Segment, SegmentMember
-from customers.segments.periods import Moment
 from customers.segments.writing import Moved, compiled, execute, write
 
 

@@ -11,20 +11,20 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from customers.insight.catalogue import metadata_keys, total_customers
+from customers.insight.counting import preview
+from customers.insight.linting import lint
+from customers.insight.near import near_misses
 from customers.models import Customer
+from customers.rules.explaining import explain
+from customers.rules.faces import DatabaseNames, write_sentence, write_text
+from customers.rules.periods import Moment
+from customers.rules.tree import Group, to_json
 from customers.segments.backtesting import backtest
-from customers.segments.catalogue import metadata_keys, total_customers
-from customers.segments.counting import preview
 from customers.segments.editing import time_zone_named
-from customers.segments.explaining import explain
-from customers.segments.faces import DatabaseNames, write_sentence, write_text
 from customers.segments.given import given_rule, placed
-from customers.segments.linting import lint
 from customers.segments.models import Segment
-from customers.segments.near import near_misses
 from customers.segments.overlapping import overlap
-from customers.segments.periods import Moment
-from customers.segments.rules import Group, to_json
 from customers.segments.serializers import (
     BacktestBody,
     CustomerQuery,
@@ -102,7 +102,7 @@ class RuleViewSet(ContractViewSet):
         `is_in` is the membership; `holds` of the rule is what the rule says now, which a pin may overrule.
         """
         segment, key = self.segment(), self.query(CustomerQuery)["customer_id"]
-        customer = self.find(Customer.objects.all(), key)
+        customer = Customer.at(key)
         pin = segment.pins.filter(customer=customer).first()
         shown: dict[str, Any] = {
             "segment_id": segment.pk,

@@ -16,8 +16,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from customers.insight.limits import TookTooLong, time_limited
 from customers.segments.history import Cause, RunState, SegmentRun
-from customers.segments.limits import TookTooLong, time_limited
 from customers.segments.membership import Stretch, look_at
 from customers.segments.models import Segment
 from customers.segments.passing import not_crossing

@@ -9,12 +9,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from customers.segments.faces import DatabaseNames, write_sentence, write_text
+from customers.rules.faces import DatabaseNames, write_sentence, write_text
+from customers.rules.tree import to_json
 from customers.segments.given import masked
 from customers.segments.history import Cause, Move, RunState
 from customers.segments.models import NAME_LENGTH, REASON_LENGTH, Kind, Segment, Via
 from customers.segments.past import as_of
-from customers.segments.rules import to_json
 from parlant_site.common.json import JSONValue
 from parlant_site.common.serializers import AnyJSON, Flag, Id, Input, Instant, Query, Text, Whole, Words
 
@@ -236,7 +236,12 @@ class RuleToTest(RuleGiven):
 class MembersQuery(Query):
     """Which members to list."""
 
-    at = Instant(required=False, help_text="Members as of this instant, those deleted since included")
+    at = Text(
+        required=False,
+        min_length=1,
+        help_text="Members as of this instant, or the end of this day in the segment's time zone, those deleted since "
+        "included",
+    )
     limit = Whole(required=False, min_value=1, max_value=LARGEST_PAGE, default=100)
     cursor = Text(required=False, help_text="`next_cursor` of the page before")
 

@@ -14,9 +14,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from customers.rules.evaluating import Facts, predicate
+from customers.rules.facts import facts_of
 from customers.segments import leases
-from customers.segments.evaluating import Facts, predicate
-from customers.segments.facts import facts_of
 from customers.segments.history import Cause
 from customers.segments.membership import Among, look_at
 from customers.segments.models import Segment, SegmentPin

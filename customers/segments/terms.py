@@ -9,21 +9,20 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from customers.querysets import CustomerQuerySet
-from customers.segments.given import read_face, seen
-from customers.segments.models import Segment
-from customers.segments.periods import Moment
-from customers.segments.reading import InvalidRule
+from customers.rules.periods import Moment
+from customers.rules.reading import InvalidRule
+from customers.segments.given import read_face, seen, seen_segment
 from customers.selection import term
-from parlant_site.common.errors import BadInput
+from parlant_site.common.errors import BadInput, NotFound
 
 
 @term("segment")
 def _segment(customers: CustomerQuerySet, value: Any, as_of: datetime) -> CustomerQuerySet:
     """Narrow to the members of a segment, by its id or name."""
-    found = Segment.objects.filter(pk=str(value)).first() or Segment.objects.filter(name=str(value)).first()
-    if found is None:
-        raise BadInput.at("selection", "query", "segment", msg="There is no such segment", input=str(value))
-    return customers.in_segment(found)
+    try:
+        return customers.in_segment(seen_segment(str(value), by_name=True))
+    except NotFound:
+        raise BadInput.at("selection", "query", "segment", msg="There is no such segment", input=str(value)) from None
 
 
 @term("rule")

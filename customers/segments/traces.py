@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
+from customers.insight.catalogue import CatalogueState, metadata_keys
 from customers.merging.models import CustomerMerge
 from customers.models import Customer
 from customers.parts import Conversations, Part, Subject, part
+from customers.rules.explaining import type_of_text
+from customers.rules.expressions import MetadataText
 from customers.segments import listing, pinning
-from customers.segments.catalogue import CatalogueState, metadata_keys
-from customers.segments.explaining import type_of_text
-from customers.segments.expressions import MetadataText
 from customers.segments.history import DeletedCustomer, MembershipEvent
 from customers.segments.leaving import leave_segments
 from customers.segments.models import Kind, Segment, SegmentMember, SegmentPin, SegmentQuerySet
@@ -115,12 +115,15 @@ class FrequentValues(Part):
         state = CatalogueState.objects.select_for_update().first()
         kept = {row.key: row for row in metadata_keys({key for key, _ in subject.values})}
         for key, value in subject.values:
-            alone = not _others_with(key, value, subject.ids)
-            if row := kept.get(key):
+            row = kept.get(key)
+            found: dict[str, int] = state.found.get(key, ({}, {}))[1] if state else {}
+            # Whether others have a value is asked of all customers: of those alone that stand here.
+            stands = value in found or (row is not None and value in row.values)
+            alone = stands and not _others_with(key, value, subject.ids)
+            if row is not None:
                 row.forget(value, type_of_text(value), counted=(key, value) in now, alone=alone)
-            if state and alone:
-                _, values = state.found.get(key, ({}, {}))
-                values.pop(value, None)
+            if alone:
+                found.pop(value, None)
         if state:
             state.save(update_fields=["found"])
         return Counter()

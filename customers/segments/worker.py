@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError
 from django.utils import timezone
 
-from customers.segments import catalogue, leases, running
+from customers.insight import catalogue
+from customers.segments import leases, running
 from customers.segments.editing import refresh
 from customers.segments.history import Cause, SegmentRun
 from customers.segments.models import Segment

@@ -16,10 +16,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from customers.changes import Changed
+from customers.rules.periods import Moment
 from customers.segments import feed
 from customers.segments.history import Cause, MembershipEvent, Move, SegmentDay
 from customers.segments.models import Segment, SegmentMember
-from customers.segments.periods import Moment
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,11 @@ def add_user_argument(parser: CommandParser) -> None:
 
 
 @contextmanager
-def acting_as(username: str | None) -> Iterator[Any]:
-    """Answer the user for whom to act, or None for whoever has the machine; refusals end the command."""
+def acting_as(username: str | None, permission: str = "") -> Iterator[Any]:
+    """Answer the user for whom to act, or None for whoever has the machine; refusals end the command.
+
+    So does a user who lacks the permission, where one is named.
+    """
     user = None
     if username is not None:
         user = get_user_model()._default_manager.filter(username=username, is_active=True).first()
@@ -39,6 +42,8 @@ def acting_as(username: str | None) -> Iterator[Any]:
         if user is None:
             yield None
         else:
+            if permission and not user.has_perm(permission):
+                raise PermissionDenied
             with acting(channel=Channel.COMMAND, user=user):
                 yield user
     except PermissionDenied:

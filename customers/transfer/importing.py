@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import IO, Any, ClassVar
 
 from django.core.files.storage import default_storage
@@ -25,8 +24,10 @@ from parlant_site.common.acting import current
 from parlant_site.common.audit import Values
 from parlant_site.common.errors import BadInput
 from parlant_site.common.json import JSONValue
+from parlant_site.common.personal import sight
 
 CHUNK = 1000
+LARGEST_CHUNK = 4 << 20  # bytes of the file: so much at once is in memory, however long its rows are
 SAMPLES = {"new": 5, "changed": 20, "error": 20}
 EMPTY = ("keep", "clear")
 TAGS = ("add", "replace")
@@ -37,7 +38,8 @@ NEW_TAGS = ("refuse", "create")
 class ImportCustomers(Work):
     """Make customers of the rows of a file, or change those whose id a row names.
 
-    Parameters: name (of the file), form, delimiter, columns, mapping (column -> id, name, tags, metadata.KEY or ""),
+    Parameters: name (of the file), form, delimiter, columns, mapping (column -> id, name, tags, metadata, metadata.KEY,
+    or ""),
     empty (keep, clear), tags (add, replace), new_tags (refuse, create), dry_run, fingerprint.
     """
 
@@ -80,7 +82,12 @@ class ImportCustomers(Work):
         with self._open() as file:
             table = self._table(file)
             place = cursor if isinstance(cursor, dict) else {"offset": table.start, "row": 0, "rejected": 0}
-            rows = list(islice(table.rows(file, int(place["offset"]), int(place["row"])), CHUNK))  # type: ignore[arg-type]
+            offset = int(place["offset"])  # type: ignore[arg-type]
+            rows: list[Row] = []
+            for row in table.rows(file, offset, int(place["row"])):  # type: ignore[arg-type]
+                rows.append(row)
+                if len(rows) == CHUNK or row.end - offset >= LARGEST_CHUNK:
+                    break
         if not rows:
             return None
         return Batch(rows, {"offset": rows[-1].end, "row": rows[-1].number, "rejected": place["rejected"]})
@@ -96,18 +103,34 @@ class ImportCustomers(Work):
                 if column not in mapping:
                     mapping[column] = guess(column)
             try:
-                usable.append(said(row, mapping, clear_empty=clear, exact=exact))
+                one = said(row, mapping, clear_empty=clear, exact=exact)
+                _refuse_hidden(one)
             except Unusable as refusal:
                 rejected.append((row, str(refusal)))
+            else:
+                usable.append(one)
         tagging = Tagging(
             (name for one in usable for name in one.tags or ()),
             create=self.job.parameters["new_tags"] == "create",
             dry_run=self.dry_run,
         )
         counts = {"new": 0, "changed": 0, "same": 0}
-        for group in _without_repetition(tagging.resolve(usable, rejected)):
+        rows = tagging.resolve(usable, rejected)
+        self._find(rows)
+        for group in _without_repetition(rows):
             self._write(group, counts, rejected)
         return self._outcome(batch, counts, rejected, tagging)
+
+    def _find(self, rows: Iterable[Said]) -> None:
+        """Put for old ids those to whom they lead; whom the rows name is locked, and merged no more."""
+        while True:
+            wanted = {one.id for one in rows if one.id}
+            locked = set() if self.dry_run else set(Customer.lock_all(wanted))
+            aliases = dict(CustomerAlias.objects.filter(pk__in=wanted - locked).values_list("pk", "customer_id"))
+            if not aliases:
+                return
+            for one in rows:
+                one.id = aliases.get(one.id or "", one.id)
 
     def _write(self, group: list[Said], counts: dict[str, int], rejected: list[tuple[Row, str]]) -> None:
         """Do rows that name different customers; again, when somebody registers one of them meanwhile."""
@@ -137,9 +160,7 @@ class ImportCustomers(Work):
         self, group: list[Said], refused: list[tuple[Row, str]]
     ) -> tuple[list[tuple[Customer, list[str], Row]], list[tuple[Difference, Row]]]:
         """Answer who is new, and what changes of whom."""
-        keys = {one.id for one in group if one.id}
-        aliases = dict(CustomerAlias.objects.filter(pk__in=keys).values_list("pk", "customer_id"))
-        known = Customer.objects.filter(pk__in={*keys, *aliases.values()}).order_by("pk")
+        known = Customer.objects.filter(pk__in={one.id for one in group if one.id}).order_by("pk")
         found = {customer.pk: customer for customer in (known if self.dry_run else known.select_for_update())}
         borne = tags_of(found.values())
         reserved = (
@@ -148,14 +169,13 @@ class ImportCustomers(Work):
         newcomers: list[tuple[Customer, list[str], Row]] = []
         changes: list[tuple[Difference, Row]] = []
         for one in group:
-            key = one.id and (one.id if one.id in found else aliases.get(one.id, one.id))
-            customer = found.get(key) if key else None
+            customer = found.get(one.id) if one.id else None
             if customer is None and one.name is None:
                 refused.append((one.row, "name: a new customer needs a name"))
                 continue
             if customer is None:
                 made = Customer(name=one.name or "", metadata=one.metadata)
-                made.id = key or made.id
+                made.id = one.id or made.id
                 newcomers.append((made, one.tags or [], one.row))
                 continue
             if customer.is_guest and one.name not in (None, customer.name):
@@ -228,6 +248,12 @@ class ImportCustomers(Work):
 
     def _table(self, file: IO[bytes]) -> Table:
         return open_table(file, self.job.parameters["form"], self.job.parameters.get("delimiter") or "")
+
+
+def _refuse_hidden(one: Said) -> None:
+    """Refuse keys that who imports may not see: later lines of a file may have others than the first ones."""
+    if hidden := sorted(key for key in {*one.metadata, *one.unset} if sight().hides(key)):
+        raise Unusable(f"metadata: personal data, which you may not see or change: {', '.join(hidden)}")
 
 
 def _without_repetition(rows: Iterable[Said]) -> list[list[Said]]:

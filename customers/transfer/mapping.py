@@ -1,4 +1,4 @@
-"""Which column says what of a customer: id, name, tags, a metadata key, or nothing."""
+"""Which column says what of a customer: id, name, tags, a metadata key, all metadata as JSON, or nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from parlant_site.common.json import UnusableJSON, check
 from parlant_site.common.personal import sight
 
 METADATA = "metadata."
-FIELDS = ("id", "name", "tags")
+ALL_METADATA = "metadata"  # of CSV: an object in one cell, as an export with very many keys writes it
+FIELDS = ("id", "name", "tags", ALL_METADATA)
 IGNORED = ""
-LONGEST_KEY = 500
 
 _USUAL = {
     "id": ("id", "customerid", "userid", "externalid", "customer"),
@@ -30,7 +30,7 @@ def guess(column: str) -> str:
             return field
     if column in READ_ONLY:
         return IGNORED
-    return column if column.startswith(METADATA) and len(column) > len(METADATA) else f"{METADATA}{column}"
+    return column if column.startswith(METADATA) or column == ALL_METADATA else f"{METADATA}{column}"
 
 
 def guess_all(columns: Iterable[str]) -> dict[str, str]:
@@ -57,8 +57,9 @@ def checked_mapping(mapping: Mapping[str, str], columns: Iterable[str]) -> dict[
     for column in known:
         target = mapping.get(column, IGNORED)
         if target not in (IGNORED, *FIELDS):
-            if not target.startswith(METADATA) or len(target) == len(METADATA):
-                raise BadInput.at("mapping", column, msg=f"Should be id, name, tags or metadata.KEY, not {target!r}")
+            if not target.startswith(METADATA):
+                known_targets = f"{', '.join(FIELDS)} or {METADATA}KEY"
+                raise BadInput.at("mapping", column, msg=f"Should be {known_targets}, not {target!r}")
             _check_key(column, target[len(METADATA) :])
         if target and target in seen:
             raise BadInput.at("mapping", column, msg=f"{seen[target]!r} and {column!r} both say {target}")
@@ -79,5 +80,3 @@ def _check_key(column: str, key: str) -> None:
         raise BadInput.at("mapping", column, msg=str(error)) from None
     if sight().hides(key):
         raise BadInput.at("mapping", column, msg=f"{key}: personal data, which you may not see or change")
-    if len(key) > LONGEST_KEY:
-        raise BadInput.at("mapping", column, msg=f"A key has at most {LONGEST_KEY} characters")

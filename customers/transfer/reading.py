@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from customers.models import NAME_LENGTH
-from customers.transfer.mapping import IGNORED, METADATA
+from customers.transfer.mapping import ALL_METADATA, IGNORED, METADATA
 from customers.transfer.tables import Row
+from parlant_site.common.json import UnusableJSON, parse
 from parlant_site.common.models import ID_LENGTH
 from parlant_site.common.personal import MASK
 from parlant_site.common.rendering import dumps
@@ -51,12 +52,15 @@ def said(row: Row, mapping: Mapping[str, str], *, clear_empty: bool, exact: bool
             continue
         empty = cell == "" or cell == []
         if target == "id":
-            made.id = _id(cell) if not empty and cell is not None else None
+            made.id = _id(cell, exact=exact) if not empty and cell is not None else None
         elif target == "name":
             made.name = _name(cell) if not empty and cell is not None else None
         elif target == "tags":
             if not empty or clear_empty:
                 made.tags = _tags(cell)
+        elif target == ALL_METADATA:
+            if not empty and cell is not None:
+                _take_all(made, cell)
         elif cell is None or (empty and clear_empty and not exact):
             made.unset.add(target[len(METADATA) :])
         elif not empty or exact:
@@ -64,8 +68,23 @@ def said(row: Row, mapping: Mapping[str, str], *, clear_empty: bool, exact: bool
     return made
 
 
-def _id(cell: Any) -> str:
-    key = _text(cell, "id").strip()
+def _take_all(made: Said, cell: Any) -> None:
+    """Take an object of keys and texts; null says that there is no such key."""
+    try:
+        keys = parse(cell.encode()) if isinstance(cell, str) else cell
+    except UnusableJSON as error:
+        raise Unusable(f"metadata: {error}") from None
+    if not isinstance(keys, dict):
+        raise Unusable("metadata: should be an object")
+    for key, value in keys.items():
+        if value is None:
+            made.unset.add(key)
+        elif value != MASK:
+            made.metadata[key] = _text(value, f"{METADATA}{key}")
+
+
+def _id(cell: Any, *, exact: bool) -> str:
+    key = _text(cell, "id") if exact else _text(cell, "id").strip()
     if not 1 <= len(key) <= ID_LENGTH:
         raise Unusable(f"id: should have 1 to {ID_LENGTH} characters")
     if not ADDRESSABLE.fullmatch(key):
@@ -89,10 +108,13 @@ def _tags(cell: Any) -> list[str]:
         except csv.Error:
             words = cell.split(";")
     elif isinstance(cell, list) and all(isinstance(word, str) for word in cell):
-        words = cell
+        return _usable_tags([*dict.fromkeys(word for word in cell if word)])
     else:
         raise Unusable("tags: should be a list of names")
-    names = [*dict.fromkeys(word.strip() for word in words if word.strip())]
+    return _usable_tags([*dict.fromkeys(word.strip() for word in words if word.strip())])
+
+
+def _usable_tags(names: list[str]) -> list[str]:
     if len(names) > MOST_TAGS:
         raise Unusable(f"tags: at most {MOST_TAGS}")
     for name in names:

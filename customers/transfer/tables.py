@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+from customers.transfer.mapping import METADATA
 from customers.transfer.sources import CannotBeRead
 from customers.transfer.spreadsheets import meant
 from parlant_site.common.json import UnusableJSON, parse
@@ -54,7 +55,7 @@ class CSVTable:
         heading = next(_records(file, self.start, self.delimiter), None)
         if heading is None or heading[2]:
             raise CannotBeRead("The first row cannot be read as headings: " + (heading[2] if heading else "no row"))
-        self.columns, self.start = [meant(name).strip() for name in heading[0]], heading[1]
+        self.columns, self.start = [_heading(name) for name in heading[0]], heading[1]
         self._check_columns()
 
     def _check_columns(self) -> None:
@@ -188,6 +189,12 @@ def _records(file: IO[bytes], offset: int, delimiter: str) -> Iterator[tuple[lis
             text = _sentence(error)
             file.seek(begin)
             yield [file.readline(200).decode(errors="replace").strip()], position, text
+
+
+def _heading(text: str) -> str:
+    """Answer the name of a column: exactly where it names a metadata key, as exports do, else without blanks around."""
+    name = meant(text)
+    return name if name.startswith(METADATA) else name.strip()
 
 
 def _sentence(error: csv.Error) -> str:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from customers.jobs.models import DataJob
+from customers.models import Customer
 from parlant_site.common.acting import Channel
 from parlant_site.common.audit import Act, AuditEntry
 from parlant_site.common.console.changes import changes_of, tag_ids_in
+from parlant_site.common.console.filters import ActorFilter, RecentFilter
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter, Listing
 from parlant_site.common.console.markup import actor_of, ago, badge, change_lines, list_of
@@ -32,11 +34,12 @@ PAGES = {
     "session": "sessions_app_session",
     "segment": "customers_segment",
     "datajob": "customers_datajob",
+    "metadatakey": "customers_metadatakey",
     "user": "auth_user",
 }
 
 # Of kinds that are more than one word.
-NAMES = {"cannedresponse": "canned response", "datajob": "data job"}
+NAMES = {"cannedresponse": "canned response", "datajob": "data job", "metadatakey": "metadata key"}
 
 
 class ActFilter(Filter):
@@ -95,24 +98,14 @@ class ChannelFilter(Filter):
         return rows.filter(channel=value) if value in Channel.values else rows
 
 
-class ActorFilter(Filter):
-    """Entries by who acted: followed from a row."""
-
-    name, label = "actor", _("Who")
-
-    def choices(self) -> Sequence[tuple[str, Any]]:
-        """Offer nothing."""
-        return ()
-
-    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer what the user did."""
-        return rows.filter(actor_id=int(value)) if value.isascii() and value.isdecimal() and len(value) < 10 else rows
-
-
 class JobFilter(Filter):
     """Entries by the data job that made them: followed from the job's page."""
 
     name, label = "job", _("Data job")
+
+    def said(self, value: str) -> Any:
+        """Answer the job's title."""
+        return DataJob.objects.filter(pk=value).values_list("title", flat=True).first() or value
 
     def choices(self) -> Sequence[tuple[str, Any]]:
         """Offer nothing."""
@@ -123,20 +116,10 @@ class JobFilter(Filter):
         return rows.filter(job_id=value)
 
 
-class WhenFilter(Filter):
+class WhenFilter(RecentFilter):
     """Entries by when."""
 
-    name, label = "when", _("When")
-
-    def choices(self) -> Sequence[tuple[str, Any]]:
-        """Answer the spans, in days."""
-        return (("1", _("In the last day")), ("7", _("In the last 7 days")), ("30", _("In the last 30 days")))
-
-    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer those in the span."""
-        if value not in dict(self.choices()):
-            return rows
-        return rows.filter(at__gte=timezone.now() - timedelta(days=int(value)))
+    column = "at"
 
 
 @admin.register(AuditEntry)
@@ -150,6 +133,11 @@ class AuditAdmin(ConsoleAdmin):
     filters = (ActFilter, KindFilter, ObjectFilter, ChannelFilter, ActorFilter, JobFilter, WhenFilter)
     list_title = _("Audit")
     empty_text = _("Nothing was changed yet.")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list; of one object with the way back to its page, of a customer under her own tabs."""
+        about = _subject(request)
+        return super().changelist_view(request, {**about, **(extra_context or {})})
 
     def listing(self, request: HttpRequest) -> Listing:
         """Answer the list, with the names of all its tags looked up at once."""
@@ -180,6 +168,25 @@ class AuditAdmin(ConsoleAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never."""
         return False
+
+
+def _subject(request: HttpRequest) -> dict[str, Any]:
+    """Answer the one object that is asked for, if it may be seen: a customer, or whose page to go back to."""
+    kind, key = request.GET.get("kind", ""), request.GET.get("object", "")
+    if kind not in PAGES or not key or "\0" in key:
+        return {}
+    app = PAGES[kind].partition("_" + kind)[0]
+    model = apps.get_model(app, kind)
+    if not request.user.has_perm(f"{app}.view_{kind}"):
+        return {}
+    found = Customer.objects.filter(pk=key).first() if kind == "customer" else None
+    if found is not None:
+        return {"customer": found}
+    try:
+        row = model._default_manager.filter(pk=key).first()
+    except ValueError:  # such as a user's id that is no number
+        return {}
+    return {"subject": row} if row is not None else {}
 
 
 def _who(entry: AuditEntry) -> Any:

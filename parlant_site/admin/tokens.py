@@ -62,6 +62,9 @@ class TokenAdmin(ConsoleAdmin):
     form = TokenForm
     orders: Sequence[Order] = (Order("created", _("Created"), "created"),)
     list_title = _("API tokens")
+    deleting = _("An application that sends it is refused from then on.")
+    deletes = _("Revoke")
+    has_change_page = False
     add_text = _("Make a token")
     empty_text = _("No tokens yet. In production your application needs one: Authorization: Bearer …")
 

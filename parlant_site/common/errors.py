@@ -28,7 +28,7 @@ class BadInput(Refusal):
     """Some fields of a request are wrong: a list of {loc, msg, type, input}, as the contract shows it."""
 
     def __init__(self, problems: list[dict[str, JSONValue]]) -> None:
-        super().__init__("; ".join(f"{problem['loc']}: {problem['msg']}" for problem in problems))
+        super().__init__("; ".join(_sentence(problem) for problem in problems))
         self.problems = problems
 
     def under(self, *places: str) -> "BadInput":
@@ -40,6 +40,12 @@ class BadInput(Refusal):
     def at(cls, *loc: str, msg: str, type: str = "value_error", input: JSONValue = None) -> "BadInput":
         """Answer the refusal of one value at a place such as ("body", "name")."""
         return cls([{"loc": list(loc), "msg": msg, "type": type, "input": input}])
+
+
+def _sentence(problem: dict[str, JSONValue]) -> str:
+    """Answer what is wrong and where, for people."""
+    where = ".".join(str(part) for part in _listed(problem["loc"]))
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
 
 
 def _listed(loc: JSONValue) -> list[JSONValue]:

@@ -17,6 +17,7 @@ from parlant_site.common.rendering import utc_text
 from parlant_site.common.serializers import Query, Whole
 
 LARGEST_PAGE = 100
+PREFETCHED_AT_ONCE = 10_000  # a statement takes 65,535 parameters at most
 
 
 @extend_schema_field({"type": "string"})
@@ -91,8 +92,12 @@ def cut(rows: QuerySet[Any], query: dict[str, Any], *, first: str | None = None)
     """
     limit, direction = query.get("limit"), "" if query["sort"] == "asc" else "-"
     ordered = rows.order_by(f"{direction}creation_utc", f"{direction}id")
+    lookups = cast(Any, rows)._prefetch_related_lookups
     if limit is None:
-        return Page(sorted(ordered, key=lambda row: row.pk != first), None, 0, None)
+        every: list[Any] = sorted(ordered.prefetch_related(None), key=lambda row: row.pk != first)
+        for start in range(0, len(every), PREFETCHED_AT_ONCE):
+            prefetch_related_objects(every[start : start + PREFETCHED_AT_ONCE], *lookups)
+        return Page(every, None, 0, None)
     # The total comes along with the rows: databases evaluate a sub-query that does not look at the row once.
     total = rows.order_by().annotate(_every=Value(1)).values("_every").annotate(_total=Count("pk")).values("_total")
     ordered = ordered.prefetch_related(None).annotate(_total=Subquery(total))
@@ -103,7 +108,7 @@ def cut(rows: QuerySet[Any], query: dict[str, Any], *, first: str | None = None)
         others = others.filter(_after(cursor, query["sort"]))
     found: list[Any] = [*leading, *others[: limit - len(leading) + 1]]
     total = found[0]._total if found else rows.count()
-    prefetch_related_objects(found[:limit], *cast(Any, rows)._prefetch_related_lookups)
+    prefetch_related_objects(found[:limit], *lookups)
     if len(found) <= limit:
         return Page(found, limit, total, None)
     last: Any = found[limit - 1]

@@ -17,6 +17,7 @@ from parlant_site.common.permissions import is_closed
 
 MASK = "•••"
 SEES = "customers.view_pii"
+WORDS = ("search", "q")  # terms of a selection that are texts of people
 
 _sources: list[Callable[[], Iterable[str]]] = []
 
@@ -59,6 +60,9 @@ class Sight:
             field = str(value.get("field", ""))  # of a leaf of a rule, which says something of a key
             if field.startswith("metadata.") and self.hides(field.removeprefix("metadata.")):
                 shown["value"] = self.value(field.removeprefix("metadata."), value.get("value"))
+            query = value.get("query")  # of a selection of customers: whoever wrote its words may have seen more
+            if isinstance(query, Mapping):
+                shown["query"] = {**shown["query"], **{name: MASK for name in WORDS if name in query}}
             return shown
         return [self.anywhere(part) for part in value] if isinstance(value, list) else value
 
@@ -73,13 +77,19 @@ ALL = Sight()
 def sight(who: Acting | None = None) -> Sight:
     """Answer what somebody who acts (here and now, unless given) may see.
 
-    Users need the permission customers.view_pii. The system itself, and who runs commands on its machine, see all; so
-    does everybody who calls the API under the open policy. Who is not known sees masks.
+    Users need the permission customers.view_pii. Who is not known sees masks.
+    """
+    return ALL if may(SEES, who) else Sight(personal_keys())
+
+
+def may(codename: str, who: Acting | None = None) -> bool:
+    """Answer whether somebody who acts (here and now, unless given) has a permission.
+
+    The system itself, and who runs commands on its machine, may do all; so may everybody who calls the API under the
+    open policy. Who is not known may do nothing.
     """
     acting = who or current()
-    user = acting.user
-    if user is None:
-        trusted = acting.channel in (Channel.SYSTEM, Channel.COMMAND, Channel.SDK)
-        open_api = acting.channel in (Channel.REST, Channel.WEBSOCKET) and not is_closed()
-        return ALL if trusted or open_api else Sight(personal_keys())
-    return ALL if user.has_perm(SEES) else Sight(personal_keys())
+    if acting.user is not None:
+        return bool(acting.user.has_perm(codename))
+    trusted = acting.channel in (Channel.SYSTEM, Channel.COMMAND, Channel.SDK)
+    return trusted or (acting.channel in (Channel.REST, Channel.WEBSOCKET) and not is_closed())

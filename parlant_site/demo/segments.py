@@ -11,12 +11,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.models import GUEST_ID, Customer, Segment, SegmentMember
-from customers.segments.compiling import condition
+from customers.rules.compiling import condition
+from customers.rules.faces import DatabaseNames, read_text
+from customers.rules.tree import to_json
 from customers.segments.editing import make
-from customers.segments.faces import DatabaseNames, read_text
 from customers.segments.history import Cause, MembershipEvent, Move, SegmentDay
 from customers.segments.models import Kind, Via
-from customers.segments.rules import to_json
 from parlant_site.common.ids import make_id
 from parlant_site.demo.customers import EPOCH_MS
 

@@ -50,6 +50,9 @@ class Request(WebRequest):
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
         """Run the application, unless it already answers the refused request."""
         if not self.is_refused:
+            # Twisted looks at what is before this place: of a form it would make objects in memory, many times as large
+            # as an upload, and let everybody wait meanwhile. Django reads forms itself, piece by piece.
+            self.content.seek(0)
             super().requestReceived(command, path, version)
 
     def framed(self, message: Mapping[str, Any]) -> bytes:

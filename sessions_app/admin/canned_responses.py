@@ -20,7 +20,7 @@ from customers.admin.forms import TagChoice, tags_shown
 from customers.admin.metadata import as_sent
 from parlant_site.common.console.forms import ContractForm
 from parlant_site.common.console.listing import Column, Filter
-from parlant_site.common.console.markup import NOTHING, ago, badge, chips, list_of, page_of
+from parlant_site.common.console.markup import NOTHING, ago, badge, chips, page_of
 from parlant_site.common.console.pages import ConsoleAdmin
 from sessions_app.admin.canned_preview import Previewing
 from sessions_app.canned_responses import CannedResponseQuerySet
@@ -278,7 +278,4 @@ class CannedResponseAdmin(ConsoleAdmin):
         """Show the form with its preview and the way to the audit."""
         form = context["adminform"].form
         context["previewing"] = form.previewing() if isinstance(form, CannedResponseForm) else None
-        if (original := context.get("original")) and request.user.has_perm("parlant_site.view_auditentry"):
-            about = {"kind": "cannedresponse", "object": original.pk}
-            context["audit_link"] = list_of("parlant_site_auditentry", **about)
         return super().render_change_form(request, context, *args, **kwargs)

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from customers.models import Customer
 from parlant_site.common.console.listing import Filter
 from sessions_app.events import Mode
 from sessions_app.models import Agent
@@ -80,6 +81,10 @@ class CustomerFilter(Filter):
 
     name = "customer"
     label = _("Customer")
+
+    def said(self, value: str) -> Any:
+        """Answer her name; her id when she is gone."""
+        return Customer.objects.filter(pk=value).values_list("name", flat=True).first() or value
 
     def choices(self) -> Sequence[tuple[str, Any]]:
         """Offer nothing."""

@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import CustomerTag
+from customers.models import Customer, CustomerTag
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import NOTHING, age, ago, badge, chip, chips, list_of, page_of
@@ -45,6 +45,7 @@ class SessionAdmin(ConsoleAdmin):
     filters = (StateFilter, OpenedFilter, AgentFilter, CustomerFilter, LabelFilter)
     search_hint = _("Search by title, last message, customer or id")
     list_title = _("Conversations")
+    deleting = _("All that was said goes with it.")
     empty_text = _("No conversations yet. Your application opens them, and customers’ widgets do.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
@@ -81,6 +82,13 @@ class SessionAdmin(ConsoleAdmin):
             ),
             Column("created", _("Opened"), lambda session: ago(session.creation_utc), order="created"),
         )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list; of one customer under her own tabs, to those who may see her."""
+        key, customer = request.GET.get("customer", ""), None
+        if key and "\0" not in key and request.user.has_perm("customers.view_customer"):
+            customer = Customer.objects.filter(pk=key).first()
+        return super().changelist_view(request, {"customer": customer, **(extra_context or {})})
 
     def _conversation(self, session: Session) -> SafeString:
         said = session.last_message

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.test import Client
 
-from customers.segments.faces import DatabaseNames, read_text
-from customers.segments.rules import to_json
+from customers.rules.faces import DatabaseNames, read_text
+from customers.rules.tree import to_json
 
 
 def rule(text: str) -> Any:

@@ -198,6 +198,7 @@ def test_problems_are_shown_row_by_row_and_a_refused_undo_says_why(browser: Clie
     page = f"{JOBS}{job.pk}/"
     back = page_of_job(browser, browser.post(f"{page}undo/"))
     assert "Waits for its turn" in back
+    assert "manage.py run_agents" in back
     run_all()
     undone = DataJob.objects.get(undo_of=job)
     text = text_of(browser.get(f"{JOBS}{undone.pk}/change/").content)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from pytest_django import DjangoDbBlocker
 
 from customers.jobs.models import DataJob
-from customers.models import Customer, CustomerTag
+from customers.models import Customer, CustomerTag, Segment
 from tags.models import Tag
 from tests.admin.test_in_browser import chromium, demo, listen, signed_in  # noqa: F401 - fixtures
 from tests.conftest import empty_database
@@ -78,6 +78,31 @@ def test_a_whole_list_is_tagged_with_three_clicks_and_undone_with_one(
     page.wait_for_selector('[data-final="1"]')
     assert len(clicks) == 4
     assert CustomerTag.objects.filter(tag=press).count() == before
+    assert wrong == [], wrong
+
+
+def test_a_whole_segment_is_tagged_from_its_page_with_three_clicks_and_undone_with_one(
+    working: Server,
+    demo: dict[str, str],  # noqa: F811
+    chromium: Browser,  # noqa: F811
+) -> None:
+    page = signed_in(chromium, working).new_page()
+    wrong, clicks = listen(page), count_clicks(page)
+    press = Tag.objects.get(name="Press")
+    segment = Segment.objects.get(name="Going cold")
+    members = set(segment.members.values_list("customer_id", flat=True))
+    before = set(CustomerTag.objects.filter(tag=press).values_list("customer_id", flat=True))
+    page.goto(f"customers/segment/{segment.pk}/change/")
+    page.click("#bulk summary:text-is('Tag')")
+    page.click("#bulk details[open] button:text-is('Press')")
+    page.click(f"button:text-is('Tag {len(members)} customers')")
+    page.wait_for_selector("#job-undo")
+    assert set(CustomerTag.objects.filter(tag=press).values_list("customer_id", flat=True)) == before | members
+    page.click("#job-undo")
+    page.wait_for_selector("h1:has-text('Undo: Tag Press')")
+    page.wait_for_selector('[data-final="1"]')
+    assert len(clicks) == 4, clicks
+    assert set(CustomerTag.objects.filter(tag=press).values_list("customer_id", flat=True)) == before
     assert wrong == [], wrong
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from customers.models import Customer
 from parlant_site.common.console.listing import PAGE_SIZE
@@ -289,3 +291,44 @@ def test_few_and_many_matches_are_found_alike(browser: Client, monkeypatch: pyte
     for few in (10_000, 1):
         monkeypatch.setattr("customers.searching.FEW", few)
         assert names_listed(browser, f"{CUSTOMERS}?tag={tag.pk}&q=plan&order=name") == expected
+
+
+def test_what_was_followed_is_said_on_the_list_and_can_be_dropped(browser: Client, operator: User) -> None:
+    ann = Customer.register(id="ann", name="Ann")
+    agent = Agent.create(name="Quill")
+    Session.open(agent=agent, customer=ann)
+    shown = browser.get("/admin/sessions_app/session/?customer=ann&label=vip&label=late").content
+    assert "Customer: Ann × Drop this filter Label: vip × Drop this filter Label: late ×" in text_of(shown)
+    assert b'href="?label=vip&amp;label=late"' in shown
+    assert b'href="?customer=ann&amp;label=late"' in shown
+    audit = text_of(browser.get(f"/admin/parlant_site/auditentry/?actor={operator.pk}&job=nowhere").content)
+    assert f"Who: {operator.username} ×" in audit
+    assert "Data job: nowhere ×" in audit
+    assert "Who: 99x ×" in text_of(browser.get("/admin/customers/datajob/?actor=99x").content)
+    assert browser.get("/admin/sessions_app/session/?customer=%00").status_code == 200
+
+
+def test_a_customers_conversations_and_audit_stand_under_her_tabs(
+    browser: Client, browser_of: Callable[..., Client]
+) -> None:
+    Customer.register(id="ann", name="Ann")
+    for url, tab in (
+        ("/admin/sessions_app/session/?customer=ann", "Conversations"),
+        ("/admin/parlant_site/auditentry/?kind=customer&object=ann", "Audit"),
+    ):
+        shown = browser.get(url).content.decode()
+        assert f'aria-current="page">{tab}</a>' in shown
+        assert '<h1 dir="auto">Ann</h1>' in shown
+    blind = browser_of("sessions_app.view_session", "parlant_site.view_auditentry")
+    assert b">Ann</h1>" not in blind.get("/admin/sessions_app/session/?customer=ann").content
+    assert b">Ann</h1>" not in blind.get("/admin/parlant_site/auditentry/?kind=customer&object=ann").content
+
+
+def test_the_audit_of_an_object_leads_back_to_its_page(browser: Client) -> None:
+    tag = Tag.add(name="VIP")
+    page = browser.get(f"/admin/tags/tag/{tag.pk}/change/")
+    link = page.context["audit_link"]
+    assert f'href="{escape(link)}"' in page.content.decode()
+    assert f'<a href="/admin/tags/tag/{tag.pk}/change/" dir="auto">VIP</a></nav>' in browser.get(link).content.decode()
+    for nonsense in ("kind=user&object=x", "kind=nothing&object=1", "kind=tag&object=%00", "kind=tag&object=gone"):
+        assert browser.get(f"/admin/parlant_site/auditentry/?{nonsense}").status_code == 200

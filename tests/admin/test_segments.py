@@ -13,14 +13,16 @@ from django.core.management import call_command
 from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from customers.admin.selecting import selection_of
+from customers.insight.catalogue import keep_current
+from customers.insight.remembering import forget
 from customers.models import Customer, Segment
+from customers.rules.faces import DatabaseNames, write_text
 from customers.segments import past
-from customers.segments.catalogue import keep_current
-from customers.segments.faces import DatabaseNames, write_text
 from customers.segments.history import MembershipEvent
-from customers.segments.remembering import forget
+from customers.segments.listing import add
 from customers.segments.worker import settle_all
 from parlant_site.common.audit import AuditEntry
 from tags.models import Tag
@@ -88,6 +90,39 @@ def test_members_are_shown_with_since_and_via_and_searched(browser: Client, peop
     found = text_of(browser.get(page_of(segment) + "?q=ada").content)
     assert "Ada" in found
     assert "Bea" not in found
+
+
+@pytest.mark.parametrize(
+    ("words", "names"), [("", {"Ada", "Bea"}), ("ada", {"Ada"}), ("metadata.mrr < 500", {"Bea"}), ("nobody", set())]
+)
+def test_actions_on_the_members_are_for_those_who_are_shown(
+    browser: Client, people: Any, words: str, names: set[str]
+) -> None:
+    segment = made("Paying", rule("metadata.mrr > 0"))
+    other = made("Cheap", rule("metadata.plan = free"))
+    url = f"{page_of(segment)}?{urlencode({'q': words, 'segment': other.pk})}"
+    assert set(names_listed(browser, url)) == names
+    context = browser.get(url).context
+    sent = QueryDict(mutable=True)
+    for name, value in context["carried"]:
+        sent.appendlist(name, value)
+    assert set(selection_of(sent).customers().values_list("name", flat=True)) == names
+    assert (b'name="action"' in browser.get(url).content) == bool(names)
+
+
+def test_the_members_are_acted_on_by_those_who_may_alone(browser_of: Callable[..., Client], people: Any) -> None:
+    segment, fair = made("Paying", rule("metadata.mrr > 0")), made("Fair", None)
+    add(fair, ["ada"])
+    seeing = ("customers.view_segment", "customers.view_customer")
+    assert b'name="ids"' not in browser_of(*seeing).get(page_of(segment)).content
+    steward = browser_of(*seeing, "customers.bulk_change").get(page_of(segment)).content
+    assert b"For all 2:" in steward
+    assert b"Untag" in steward
+    assert b"ticked off the list" not in steward
+    editor = browser_of(*seeing, "customers.change_segment").get(page_of(fair)).content
+    assert b"ticked off the list" in editor
+    assert b"Untag" not in editor
+    assert b'name="ids"' in editor
 
 
 def test_last_tuesdays_members_are_two_links_away(browser: Client, people: Any) -> None:
@@ -220,6 +255,15 @@ def test_what_saving_would_change_is_said_before(browser: Client, people: Any) -
     editor.press("update", o__r__0="<")
     assert (editor.look.changes.entering, editor.look.changes.leaving) == (1, 1)
     assert "If you save: 1 enter, 1 leave" in text_of(editor.response.content)
+
+
+def test_a_new_segment_begins_with_a_hint_and_no_warning(browser: Client, people: Any) -> None:
+    editor = Editor(browser, f"{LIST}add/")
+    assert "Choose what to ask for, and the number follows" in text_of(editor.response.content)
+    editor.press("update", f__r__0="metadata.mrr")
+    shown = text_of(editor.response.content)
+    assert "Without the row that is not finished" in shown
+    assert "the number follows" not in shown
 
 
 def test_a_bad_row_says_so_in_its_place_and_nothing_is_saved(browser: Client, people: Any) -> None:
@@ -444,7 +488,7 @@ def test_a_customers_segments_are_shown_with_what_alone_is_missing(browser: Clie
     great = made("Great", rule("tag:VIP and metadata.mrr > 1000"))
     made("Fair", None)
     shown = text_of(browser.get("/admin/customers/customer/ada/segments/").content)
-    assert "In VIP since just now Why? VIP" in shown
+    assert "In VIP entered just now Why? VIP" in shown
     assert (
         "Nearly in Great Why not? Great only this is missing: metadata.mrr is more than 1000 (100 too little)" in shown
     )
@@ -520,6 +564,77 @@ def test_filters_say_how_many_each_choice_has(browser: Client, people: Any) -> N
     assert "Paying 2" in shown
     assert "Never 4" in shown
     assert "pro 1" in shown
+
+
+def counts_shown(browser: Client, query: str) -> dict[str, dict[str, str]]:
+    """Answer the number beside each choice, by filter or metadata key."""
+    context = browser.get(f"/admin/customers/customer/?{query}").context
+    found = {each.name: {str(c.label): c.count for c in each.choices} for each in context["listing"].offered}
+    return found | {key: {value: count for value, count, _link in cs} for key, cs in context["metadata_choices"]}
+
+
+@pytest.fixture
+def crowd(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have 30 more: half of them are VIPs, each third pays, all of them came a month ago or just now; and much time."""
+    for limit in ("within.COUNTED_WITHIN", "within.COUNTED_BY", "from_list.COUNTED_WITHIN"):
+        monkeypatch.setattr(f"customers.admin.{limit}", 60)
+    vip = Tag.objects.get(name="VIP")
+    for number in range(30):
+        tags = [vip] if number % 2 else []
+        plan = "pro" if number % 3 == 0 else "free"
+        Customer.register(id=f"c{number}", name=f"Crowd {number}", metadata={"plan": plan}, tags=tags)
+    Customer.objects.filter(name__startswith="Crowd 1").update(last_seen=timezone.now() - timedelta(days=3))
+    keep_current()
+    forget()
+
+
+@pytest.mark.parametrize(
+    ("query", "filter_name", "choice", "and_chosen"),
+    [
+        ("q=crowd", "tag", "VIP", "q=crowd&tag={vip}"),
+        ("q=crowd", "seen", "In the last 7 days", "q=crowd&seen=7"),
+        ("q=metadata.plan = pro", "tag", "VIP", "q=metadata.plan = pro&tag={vip}"),
+        ("tag={vip}", "seen", "In the last day", "tag={vip}&seen=1"),
+        ("tag={vip}", "segment", "Pro", "tag={vip}&segment={pro}"),
+        ("tag={vip}", "with", "Has had none", "tag={vip}&with=none"),
+        ("tag={vip}", "plan", "free", "tag={vip}&q=metadata.plan = free"),
+        # What would be chosen instead is counted without what is chosen.
+        ("seen=7&tag={vip}", "seen", "Never", "seen=never&tag={vip}"),
+        ("segment={pro}", "segment", "Free", "segment={free}"),
+        ("q=nobody at all", "tag", "VIP", "q=nobody at all&tag={vip}"),
+    ],
+)
+def test_filters_of_a_narrowed_list_count_what_they_would_show(
+    browser: Client, crowd: Any, query: str, filter_name: str, choice: str, and_chosen: str
+) -> None:
+    ids = {name: made(name.title(), rule(f"metadata.plan = {name}")).pk for name in ("pro", "free")}
+    ids["vip"] = Tag.objects.get(name="VIP").pk
+    would_show = len(names_listed(browser, f"/admin/customers/customer/?{and_chosen.format(**ids)}"))
+    assert counts_shown(browser, query.format(**ids))[filter_name][choice] == str(would_show)
+
+
+@pytest.mark.parametrize("small", [{"within": ["COUNTED"]}, {"listing": ["COUNTED", "PAGE_SIZE"]}])
+def test_filters_of_a_long_list_are_estimated_and_say_so(
+    browser: Client, crowd: Any, monkeypatch: pytest.MonkeyPatch, small: dict[str, list[str]]
+) -> None:
+    modules = {"within": "customers.admin.within", "listing": "parlant_site.common.console.listing"}
+    for module, names in small.items():
+        for name in names:
+            monkeypatch.setattr(f"{modules[module]}.{name}", 10)  # the sample is everybody
+    shown = counts_shown(browser, "q=crowd")
+    assert shown["tag"]["VIP"] == "≈ 15"
+    assert shown["plan"]["pro"] == "≈ 10"
+    assert shown["seen"]["Not for 90 days"] == "few"
+    assert shown["segment"] == {}
+
+
+def test_filters_that_cannot_be_counted_in_time_have_no_numbers(
+    browser: Client, crowd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customers.admin.within.COUNTED_WITHIN", 0)
+    shown = counts_shown(browser, "q=crowd")
+    assert shown["tag"] == {"VIP": ""}
+    assert set(shown["plan"].values()) == {""}
 
 
 def test_home_shows_the_segments_that_moved_most(browser: Client, people: Any) -> None:

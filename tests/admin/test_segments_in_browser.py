@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
+from customers.insight.catalogue import keep_current
 from customers.models import Customer, Segment
-from customers.segments.catalogue import keep_current
 from parlant_site.demo.customers import id_of
 from tests.admin.test_bulk_in_browser import count_clicks
 from tests.admin.test_in_browser import chromium, demo, listen, signed_in  # noqa: F401 - fixtures

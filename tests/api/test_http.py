@@ -212,7 +212,12 @@ def test_json_up_to_the_limits_is_kept_as_it_is(http: httpx.Client, events: str)
     assert shown(http.get(events))[0]["data"] == data
 
 
-@pytest.mark.parametrize("media_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "image/png", "x"])
+MULTIPART = ["multipart/form-data", "multipart/form-data; boundary=x"]
+
+
+@pytest.mark.parametrize(
+    "media_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "image/png", "x", *MULTIPART]
+)
 def test_a_body_is_json_whatever_it_claims_to_be(http: httpx.Client, media_type: str | None) -> None:
     headers = {} if media_type is None else {"Content-Type": media_type}
     assert shown(http.post("/tags", content=b'{"name": "VIP"}', headers=headers), 201)["name"] == "VIP"

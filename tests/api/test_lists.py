@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from customers.models import Customer
+from parlant_site.common import pagination
 from sessions_app.events import Kind, Source
 from sessions_app.models import Agent, Session
 from tags.models import Tag
@@ -213,3 +214,16 @@ def test_times_are_utc_whatever_the_time_zone_of_the_site(settings: Any) -> None
     shown_time = APIClient().get(f"/customers/{customer.pk}").json()["creation_utc"]
     assert shown_time.endswith("Z")
     assert datetime.fromisoformat(shown_time) == customer.creation_utc
+
+
+@pytest.mark.django_db
+def test_the_tags_of_a_whole_list_are_asked_for_some_thousands_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pagination, "PREFETCHED_AT_ONCE", 3)
+    tag = Tag.add(name="VIP")
+    for number in range(7):
+        Customer.register(id=f"c{number}", name="C", tags=[tag])
+    with CaptureQueriesContext(connection) as queries:
+        rows = APIClient().get("/customers").json()
+    assert [row["tags"] for row in rows] == [[], *[[tag.pk]] * 7]
+    asked = [query["sql"] for query in queries if "customers_customertag" in query["sql"]]
+    assert len(asked) == 3

@@ -47,6 +47,9 @@ NASTY = {
     "empty": "",
     "ünï": "カ",
     "=key": "x",
+    " blank ": "x",
+    "": "no key",
+    "k" * 600: "long",
 }
 
 
@@ -151,6 +154,14 @@ def test_keys_beyond_what_a_sheet_holds_stand_in_one_column(
     command("export_customers", "--output", str(output), "--tag", "VIP")
     [row] = csv.DictReader(io.StringIO(output.read_text(), newline=""))
     assert '"formula":"=1+1"' in row["metadata"]
+    before = state()
+    assert "0 new, 0 changed, 1 the same, 0 rejected" in command("import_customers", str(output))
+    Customer.objects.get(pk="a").remove()
+    assert "1 new" in command("import_customers", str(output))
+    assert state() == before
+    output.write_text('id,name,metadata\na,,no object\nb,,"{""plan"": null, ""n"": 5}"\nc,,[]\n')
+    assert "0 new, 1 changed, 0 the same, 2 rejected" in command("import_customers", str(output))
+    assert Customer.objects.get(pk="b").metadata == {"n": "5"}
 
 
 def test_a_key_that_appears_while_an_export_runs_is_reported(customers: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +176,9 @@ def test_a_key_that_appears_while_an_export_runs_is_reported(customers: None, mo
 
 
 def test_commands_refuse_with_a_sentence(customers: None, files: Path) -> None:
+    (files / "odd.csv").write_text("foo,bar\n1,2\n")
+    with pytest.raises(CommandError, match=r"^mapping: Say which column is the id"):
+        command("import_customers", str(files / "odd.csv"))
     good = files / "good.csv"
     good.write_text("id,name\nx,Xaver\n")
     viewer = user_in("Viewer")

@@ -8,21 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.storage import default_storage
 
 from customers.jobs.models import DataJob
 from customers.jobs.running import claim, run
 from customers.jobs.starting import start, undo
+from customers.merging.choices import Choices
+from customers.merging.merge import merge
 from customers.models import Customer, CustomerTag
+from customers.segments.editing import make
 from customers.segments.models import Segment
 from customers.segments.publishing import publish
+from customers.segments.worker import settle_all
+from customers.transfer import importing
 from customers.transfer.keeping import keep
 from customers.transfer.sources import CannotBeRead
+from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.errors import BadInput
 from sessions_app.models import Agent, Session
 from tags.models import Tag
+from tests.data.test_roles import user_in
 
+PRO = {"field": "metadata.plan", "operator": "=", "value": "pro"}
 pytestmark = pytest.mark.django_db(transaction=False)
 
 
@@ -127,21 +136,39 @@ def test_a_check_says_what_would_be_and_writes_nothing() -> None:
     assert check.why_not_undo() is not None
 
 
+def test_undo_deletes_who_was_new_though_a_segment_tagged_her_since() -> None:
+    tag = Tag.add(name="Pro")
+    segment = make(name="Pro", rule={"combinator": "and", "rules": [PRO]})
+    publish(segment, tag)
+    job = imported("id,name,plan\na,Ann,pro\nb,Ben,free\n")
+    settle_all()
+    assert person("a")[2] == {"Pro"}
+    back = undo(job, by=None)
+    finish()
+    back.refresh_from_db()
+    assert (back.changed, back.problems.count()) == (2, 0)
+    assert not Customer.objects.exclude(pk="guest").exists()
+
+
 def test_undo_deletes_who_was_new_and_puts_back_who_changed() -> None:
     Customer.register(id="a", name="Ann", metadata={"plan": "free"})
-    job = imported("id,name,plan,tags\na,Anna,pro,T\nb,Bo,,\nc,Cleo,,\nd,Dora,,\na,Annabel,,\n", new_tags="create")
-    assert counts(job) == (3, 2, 0, 0)
+    job = imported(
+        "id,name,plan,tags\na,Anna,pro,T\nb,Bo,,\nc,Cleo,,\nd,Dora,,\ne,Ell,,\na,Annabel,,\n", new_tags="create"
+    )
+    assert counts(job) == (4, 2, 0, 0)
     assert person("a") == ("Annabel", {"plan": "pro"}, {"T"})
     Session.open(agent=Agent.create(name="Iris"), customer=Customer.objects.get(pk="c"))
     Customer.objects.get(pk="d").amend(name="Doris")
+    merge("e", Customer.register(name="Ella", id="f").pk, Choices())
     back = undo(job, by=None)
     finish()
     back.refresh_from_db()
     assert person("a") == ("Ann", {"plan": "free"}, set())
-    assert sorted(Customer.objects.values_list("pk", flat=True)) == ["a", "c", "d", "guest"]
+    assert sorted(Customer.objects.values_list("pk", flat=True)) == ["a", "c", "d", "e", "guest"]
     assert {each.ref: each.reason for each in back.problems.all()} == {
         "c": "She has conversations since",
         "d": "Changed since",
+        "e": "Another customer was merged into her since",
     }
 
 
@@ -239,7 +266,6 @@ def test_rows_that_cannot_be_read_are_rejected_and_the_others_done() -> None:
     [
         ({"id": "", "name": ""}, "id, or the name"),
         ({"plan": "name"}, "both say name"),
-        ({"plan": "metadata."}, "Should be id, name, tags"),
         ({"plan": "creation_utc"}, "Should be id, name, tags"),
         ({"none": "id"}, "no column 'none'"),
         ({"plan": "metadata.a\0b"}, "NUL"),
@@ -263,6 +289,49 @@ def test_the_guest_keeps_her_name_and_a_merged_id_leads_to_the_survivor() -> Non
     assert person("a") == ("Anna", {"plan": "pro"}, set())
     assert not CustomerTag.objects.exists()
     Customer.objects.filter(pk="guest").update(metadata={})
+
+
+def test_rows_with_an_old_id_and_the_new_one_change_the_same_customer_one_after_the_other() -> None:
+    from customers.models import CustomerAlias
+
+    new = Tag.add(name="new")
+    ann = Customer.register(id="a", name="Ann")
+    CustomerAlias.objects.create(pk="old", customer=ann)
+    job = imported("id,name,plan,tags\na,Anna,pro,new\nold,Annabel,max,new\nold,Annabel,,\n")
+    assert counts(job) == (0, 2, 1, 0)
+    assert person("a") == ("Annabel", {"plan": "max"}, {new.name})
+    assert not Customer.objects.filter(pk="old").exists()
+    undo(job, by=None)
+    finish()
+    assert person("a") == ("Ann", {}, set())
+
+
+def test_nobody_writes_over_what_she_may_not_see_by_a_later_line(settings: Any) -> None:
+    settings.PARLANT_PII_KEYS = ["email"]
+    blind = user_in("Viewer")
+    blind.user_permissions.add(Permission.objects.get(codename="import_customers"))
+    Customer.register(id="a", name="Ann", metadata={"email": "a@b.example"})
+    lines = [{"id": f"c{number}", "name": "C", "metadata": {"plan": "pro"}} for number in range(60)]
+    late = [{"id": "a", "metadata": {"email": value}} for value in ("x@y.example", "a@b.example", None, "•••")]
+    content = "".join(f"{json.dumps(line)}\n" for line in (*lines, *late))
+    with acting(channel=Channel.COMMAND, user=blind):
+        job = imported(content, "customers.jsonl")
+    assert job.actor == blind
+    assert counts(job) == (60, 0, 1, 3)
+    assert all("may not see or change: email" in each.reason for each in job.problems.all())
+    assert person("a")[1] == {"email": "a@b.example"}
+
+
+def test_so_much_of_a_file_is_in_memory_at_once_however_long_its_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "LARGEST_CHUNK", 50_000)
+    rows = "".join(f"c{number},C,{'x' * 20_000}\n" for number in range(10))
+    job = begin(f"id,name,note\n{rows}")
+    batch = importing.ImportCustomers(job).read(None)
+    assert batch is not None
+    assert len(batch.rows) == 3
+    finish()
+    job.refresh_from_db()
+    assert counts(job) == (10, 0, 0, 0)
 
 
 def test_tags_that_segments_publish_are_left_to_their_segments() -> None:

@@ -14,14 +14,18 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
-from customers.jobs.bulk import preview
+from customers.jobs.bulk import SetMetadata, preview
 from customers.jobs.models import CannotBeUndone, DataJob, State
 from customers.jobs.running import claim, run
 from customers.jobs.starting import cancel, start, undo
 from customers.jobs.worker import Worker
+from customers.merging.choices import Choices
+from customers.merging.merge import merge
 from customers.models import Customer, CustomerTag
+from customers.segments.models import Segment
 from customers.selection import Selection
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry
@@ -270,3 +274,66 @@ def test_after_kill_9_another_process_goes_on_and_every_row_is_done_once() -> No
     assert (job.state, job.done, job.changed) == ("ok", 4001, 4001)
     entries = AuditEntry.objects.of_job(job.pk).filter(kind="customer")
     assert entries.count() == entries.values("object_id").distinct().count() == 4001
+
+
+def test_who_chose_somebody_that_is_gone_by_now_is_told() -> None:
+    people(4)
+    tag = Tag.add(name="VIP")
+    chosen = Selection.of(["c0000", "c0001", "c0002", "c0003"])
+    listed = Segment.objects.create(name="Listed", kind="static")
+    jobs = [
+        start("tag", by=None, selection=chosen, parameters={"tag": tag.pk}),
+        start("list_add", by=None, selection=chosen, parameters={"segment": listed.pk}),
+        start("list_remove", by=None, selection=chosen, parameters={"segment": listed.pk}),
+        start("set_metadata", by=None, selection=Selection.matching({}), parameters={"set": {"plan": "pro"}}),
+    ]
+    Customer.objects.get(pk="c0001").remove()
+    merge("c0000", "c0003", Choices())
+    run_all()
+    for job in jobs:
+        job.refresh_from_db()
+    by_ids, by_query = jobs[:3], jobs[3]
+    for job in by_ids:
+        assert (job.state, job.total, job.done, job.changed, job.failed) == ("ok", 4, 4, 2, 2)
+        assert [each.ref for each in job.problems.all()] == ["c0001", "c0003"]
+    assert (by_query.done, by_query.failed) == (3, 0), "the guest, and the two who are there"
+
+
+def test_a_tag_that_was_deleted_meanwhile_fails_the_job_with_a_sentence() -> None:
+    people(2)
+    tag = Tag.add(name="VIP")
+    job = start("tag", by=None, selection=Selection.matching({}), parameters={"tag": tag.pk})
+    key = tag.pk
+    tag.remove()
+    run_all()
+    job.refresh_from_db()
+    assert (job.state, job.changed) == ("failed", 0)
+    assert job.error == str(NotFound("Tag", key).detail)
+
+
+@pytest.mark.parametrize("error", [OperationalError("deadlock detected"), IntegrityError("a row went")])
+def test_a_chunk_whose_way_others_stood_in_is_done_again_and_counted_once(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people(3)
+    job = start("set_metadata", by=None, selection=Selection.matching({}), parameters={"set": {"plan": "pro"}})
+    failures = [error, error]
+    write = SetMetadata.write
+
+    def disturbed(self: SetMetadata, batch: Any) -> Any:
+        outcome = write(self, batch)
+        if failures:
+            raise failures.pop()
+        return outcome
+
+    monkeypatch.setattr(SetMetadata, "write", disturbed)
+    run_all()
+    job.refresh_from_db()
+    assert (job.state, job.done, job.changed) == ("ok", 4, 4)
+    assert AuditEntry.objects.of_job(job.pk).filter(kind="customer").count() == 4
+    failures += [error] * 3
+    job = start("set_metadata", by=None, selection=Selection.matching({}), parameters={"set": {"plan": "max"}})
+    run_all()
+    job.refresh_from_db()
+    assert (job.state, job.done, job.changed) == ("failed", 0, 0)
+    assert not Customer.objects.filter(metadata__plan="max").exists()

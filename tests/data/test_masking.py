@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from knox.models import AuthToken
 
-from customers.models import Customer
+from customers.insight import catalogue, remembering
+from customers.insight.catalogue import keep_current
+from customers.jobs.running import claim, run
+from customers.jobs.starting import start
+from customers.models import Customer, MetadataKey
+from customers.rules.explaining import explain
+from customers.rules.faces import read_text
+from customers.rules.periods import Moment
 from customers.segments.editing import make
-from customers.segments.explaining import explain
-from customers.segments.faces import read_text
-from customers.segments.periods import Moment
+from customers.selection import Selection
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.personal import ALL, MASK, sight
 from tests.admin.pages import metadata_fields, text_of
+from tests.admin.test_imports import body_of
 from tests.data.test_roles import user_in
 
 SECRET = "ada@lovelace.example"
@@ -109,6 +120,16 @@ def test_a_mask_that_is_sent_back_does_not_overwrite_what_it_stood_for() -> None
     assert Customer.objects.get(pk="ada").metadata == {"plan": "free", "email": SECRET, 'a "quoted" key': "quaint"}
 
 
+@pytest.mark.parametrize("change", [{"set": {"email": "eve@example.com"}}, {"unset": ["email"]}, {"remove": ["email"]}])
+def test_nobody_writes_over_what_is_masked_for_her(change: dict[str, Any]) -> None:
+    editor = api_of("Viewer", "change_customer")
+    answer = editor.patch("/customers/ada", {"name": "A", "metadata": change}, content_type="application/json")
+    assert answer.status_code == 422
+    assert "Personal data" in answer.content.decode()
+    assert Customer.objects.get(pk="ada").metadata["email"] == SECRET
+    assert Customer.objects.get(pk="ada").name != "A"
+
+
 def test_the_form_neither_shows_nor_loses_nor_overwrites_personal_values() -> None:
     editor = admin_of("Viewer", "change_customer")
     url = "/admin/customers/customer/ada/change/"
@@ -193,3 +214,101 @@ def test_what_a_rule_says_of_personal_keys_is_masked(text: str) -> None:
 
 
 PARTS = ("explain", "near_misses")
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_jobs_of_others_tell_no_personal_values(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    boss = user_in("Admin")
+    jobs = []
+    with acting(channel=Channel.ADMIN, user=boss):
+        for query in ({"q": f'metadata.email = "{SECRET}"'}, {"search": SECRET}, {}):
+            selection = Selection.matching(query)
+            jobs.append(start("export", by=boss, selection=selection, parameters={"form": "jsonl"}))
+    while job := claim():
+        run(job)
+    curious = admin_of("Viewer", "view_datajob", "view_auditentry", "export")
+    whole = Client()
+    boss.is_staff = True
+    boss.save()
+    whole.force_login(boss)
+    for job in jobs:
+        page = f"/admin/customers/datajob/{job.pk}/"
+        assert SECRET in body_of(whole.get(f"{page}file/"))
+        assert curious.get(f"{page}file/").status_code == 403
+        shown = curious.get(f"{page}change/").content.decode()
+        assert "lovelace" not in shown
+        assert f"{page}file/" not in shown
+    for page in ("auditentry/?kind=datajob", f"auditentry/?object={jobs[0].pk}"):
+        audit = curious.get(f"/admin/parlant_site/{page}")
+        assert audit.status_code == 200
+        assert jobs[0].pk in audit.content.decode()
+        assert "lovelace" not in audit.content.decode()
+    assert SECRET in whole.get(f"/admin/customers/datajob/{jobs[1].pk}/change/").content.decode()
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_ones_own_job_says_what_one_asked_and_gives_its_file(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    browser = admin_of("Viewer", "export")
+    sent = {"q": "ada pro", "action": "export", "form": "1", "do-form": "jsonl", "start": "1"}
+    page = browser.post("/admin/customers/customer/bulk/", sent)["Location"]
+    while job := claim():
+        run(job)
+    assert "ada pro" in browser.get(page).content.decode()
+    file = browser.get(page.replace("change/", "file/"))
+    [line] = body_of(file).splitlines()
+    assert json.loads(line)["metadata"] == {"plan": "pro", "email": MASK, 'a "quoted" key': MASK}
+
+
+KEYS = "/admin/customers/metadatakey/"
+
+
+def test_a_key_that_is_marked_in_the_console_is_masked_and_the_mark_is_in_the_audit(settings: Any) -> None:
+    settings.PARLANT_PII_KEYS = []
+    keep_current()
+    officer, viewer = admin_of("Privacy officer"), api_of("Viewer")
+    assert viewer.get("/customers/ada").json()["metadata"]["plan"] == "pro"
+    page = officer.get(KEYS)
+    assert "plan" in text_of(page.content)
+    row = MetadataKey.objects.get(key="plan")
+    sent = officer.post(f"{KEYS}{row.pk}/change/", {"key": "other", "personal": "on"})
+    assert sent.status_code == 302
+    row.refresh_from_db()
+    assert (row.key, row.personal) == ("plan", True)
+    remembering.forget()
+    assert viewer.get("/customers/ada").json()["metadata"]["plan"] == MASK
+    entry = AuditEntry.objects.about("metadatakey", str(row.pk)).get()
+    assert (entry.actor_name, entry.channel) == ("privacy-officer", "admin")
+    assert (entry.before, entry.after) == ({"personal": False}, {"personal": True})
+    assert "plan" in text_of(officer.get("/admin/parlant_site/auditentry/?kind=metadatakey").content)
+    assert officer.post(f"{KEYS}add/", {"key": "nobody has it", "personal": "on"}).status_code == 302
+    assert MetadataKey.objects.get(key="nobody has it").personal
+    assert officer.post(f"{KEYS}add/", {"key": "x" * 501, "personal": "on"}).status_code == 200
+    assert officer.post(f"{KEYS}{row.pk}/change/", {}).status_code == 302
+    assert not MetadataKey.objects.get(key="plan").personal
+    remembering.forget()
+
+
+def test_a_mark_that_is_set_while_the_catalogue_is_written_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_current()
+    read = catalogue.metadata_keys
+
+    def read_then_marked(*arguments: Any) -> list[MetadataKey]:
+        rows = read(*arguments)
+        MetadataKey.mark_personal("plan")
+        return rows
+
+    monkeypatch.setattr(catalogue, "metadata_keys", read_then_marked)
+    for plan in ({"plan": "max"}, {}):  # of which nobody has the key in the end
+        Customer.objects.get(pk="ada").amend(set_metadata=plan, unset_metadata=[] if plan else ["plan"])
+        keep_current(timezone.now() + timedelta(minutes=1))
+        assert MetadataKey.objects.get(key="plan").personal
+
+
+def test_the_command_marks_keys() -> None:
+    out = StringIO()
+    call_command("segment", "keys", "--personal", "plan", "--personal", "none yet", stdout=out)
+    assert set(MetadataKey.objects.filter(personal=True).values_list("key", flat=True)) == {"plan", "none yet"}
+    call_command("segment", "keys", "--not-personal", "plan", "--json", stdout=out)
+    assert not MetadataKey.objects.get(key="plan").personal

@@ -9,28 +9,30 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from customers.merging.choices import Choices, Side, TagChoice, state_of
+from customers.merging.forgetting import forget_old_merges
 from customers.merging.merge import MergeOutdated, MergeStays, SameCustomer, merge, unmerge
 from customers.merging.models import CustomerAlias, CustomerMerge
 from customers.models import Customer, CustomerIdTaken
 from customers.parts import Conversations
 from customers.privacy.erasing import erase
 from customers.privacy.subjects import GuestIsNobody
+from customers.rules.faces import read_text
 from customers.segments import listing, pinning
 from customers.segments.editing import make
-from customers.segments.faces import read_text
 from customers.segments.models import Segment
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.errors import BadInput, NotFound
 from sessions_app.actions import open_session, post_customer_message
 from sessions_app.activity import restate_customers
-from sessions_app.models import Agent, Session
+from sessions_app.models import Agent, MovedSession, Session
 from tags.models import Tag
 from tests.data.test_roles import user_in
 
@@ -111,6 +113,12 @@ def test_the_old_id_leads_to_the_survivor_over_rest(two: None) -> None:
     assert opened.json()["customer_id"] == "ada"
     changed = api.patch("/customers/double", {"metadata": {"set": {"a": "b"}}}, content_type="application/json")
     assert (changed.status_code, customer("ada").metadata["a"]) == (200, "b")
+    pins = f"/segments/{make(name='By rule', rule=read_text('metadata.plan = none')).pk}/pins"
+    body = {"customer_id": "double", "is_in": True, "reason": "Asked for it"}
+    assert api.post(pins, body, content_type="application/json").json()["customer_id"] == "ada"
+    assert api.get(f"{pins[:-5]}/explain?customer_id=double").json()["is_in"]
+    assert (api.delete(f"{pins}/double").status_code, api.delete(f"{pins}/nobody").status_code) == (204, 404)
+    assert api.get(pins).json() == []
     assert [one["id"] for one in api.get("/customers").json()] == ["guest", "ada"]
 
 
@@ -231,6 +239,29 @@ def test_a_merge_can_be_undone_for_30_days_and_while_the_survivor_exists(two: No
     customer("ada").remove()
     with pytest.raises(MergeStays, match="gone"):
         unmerge(made.pk)
+
+
+def test_what_is_kept_to_undo_a_merge_is_forgotten_when_it_cannot_be_undone(two: None) -> None:
+    made, young = merge("ada", "double", Choices()), merge("ada", Customer.register(name="Third").pk, Choices())
+    undone = merge("ada", Customer.register(name="Fourth").pk, Choices())
+    unmerge(undone.pk)
+    old = timezone.now() - timedelta(days=30, minutes=1)
+    CustomerMerge.objects.filter(pk=made.pk).update(creation_utc=old)
+    assert forget_old_merges(timezone.now()) == 2
+    assert forget_old_merges(timezone.now()) == 0
+    for row in CustomerMerge.objects.filter(pk__in=[made.pk, undone.pk]):
+        assert (row.gone, row.before, row.after, row.aliases, row.moved) == ({}, {}, {}, [], {})
+    assert not MovedSession.objects.filter(merge=made.pk).exists()
+    with pytest.raises(MergeStays, match="30 days"):
+        unmerge(made.pk)
+    assert Customer.at("double").pk == "ada"
+    unmerge(young.pk)
+    assert Customer.objects.get(pk=young.gone_id).name == "Third"
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("boss"))
+    page = browser.get("/admin/customers/customer/ada/change/")
+    assert "double" in page.content.decode()
+    assert "A merge can be undone for 30 days" in page.content.decode()
 
 
 def test_customers_who_write_meanwhile_lose_no_message_and_block_nobody(two: None) -> None:

@@ -14,29 +14,32 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
+from customers.insight.catalogue import MetadataKey, keep_current
 from customers.jobs.models import DataJob, JobProblem, State
 from customers.jobs.running import claim, run
-from customers.jobs.starting import start
+from customers.jobs.starting import draft, start
+from customers.jobs.work import work_class
 from customers.models import Customer, Segment
 from customers.parts import Conversations
 from customers.privacy.bundle import write_bundle
 from customers.privacy.erasing import erase, preview
 from customers.privacy.models import Erasure, fingerprint
 from customers.privacy.subjects import GuestIsNobody
+from customers.rules.faces import read_text
 from customers.segments import listing, pinning
-from customers.segments.catalogue import keep_current
 from customers.segments.editing import make
-from customers.segments.faces import read_text
 from customers.selection import Selection
+from customers.transfer.keeping import keep
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry, WrittenOnce
 from parlant_site.common.errors import NotFound
 from sessions_app.actions import open_session, post_customer_message, post_human_message, schedule_follow_up
 from sessions_app.events import Kind, Source
 from sessions_app.models import Agent, Event, Session
+from sessions_app.privacy import said_by
 from tags.models import Tag
 from tests.data.test_roles import user_in
 
@@ -284,3 +287,77 @@ def test_the_commands_write_the_bundle_show_erase_and_prove(zaphod: Customer, tm
     for name in ("customer_bundle", "erase_customer"):
         with pytest.raises(CommandError, match="not found"):
             call_command(name, "nobody", stdout=StringIO())
+
+
+def test_jobs_that_are_not_over_and_name_her_are_cancelled_and_others_go_on(zaphod: Customer, settings: Any) -> None:
+    settings.PARLANT_PII_KEYS = ["email"]
+    others = Selection.of([Customer.register(id=f"c{number}", name="C").pk for number in range(3)])
+    names_her = start("set_metadata", by=None, selection=others, parameters={"set": {"email": "mail@marker.example"}})
+    for_her = start("tag", by=None, selection=Selection.of([ID]), parameters={"tag": Tag.objects.get().pk})
+    among_others = Selection.of([ID, "c0"])
+    goes_on = start("set_metadata", by=None, selection=among_others, parameters={"set": {"plan": "max"}})
+    kept = keep(BytesIO(f'id,name\n{ID},"Zaphod ""Z"" Markerbrox"\n'.encode()), "people.csv")
+    imports = start("import", by=None, source=kept.source, parameters=kept.parameters)
+    kept = keep(BytesIO(f"id,name\n{ID},New\n".encode()), "later.csv")
+    later = draft("import", by=user_in("Admin"), title="later.csv", parameters=kept.parameters, source=kept.source)
+    exports = start("export", by=None, selection=Selection.matching({}), parameters={"form": "jsonl"})
+    running = claim(exports.pk)
+    assert running
+    work = work_class("export")(running)
+    batch = work.read(None)
+    assert batch
+    work.write(batch)
+    running.save()
+    erase([ID], conversations=Conversations.DELETE)
+    run(running)
+    while job := claim():
+        run(job)
+    states = {job.pk: job.state for job in DataJob.objects.all()}
+    cancelled = [names_her, for_her, imports, exports]
+    assert [states[job.pk] for job in cancelled] == ["cancelled"] * 4
+    assert (states[goes_on.pk], states[later.pk]) == ("ok", "draft")
+    assert Customer.objects.get(pk="c0").metadata == {"plan": "max"}
+    assert "erased" in DataJob.objects.get(pk=imports.pk).error
+    assert found_in_database() == []
+    assert not [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "line", ['x,"Ann ""Z"" Lee",y\n', '{"name":"Ann \\"Z\\" Lee"}\n', 'x;ANN "z" LEE;y\n'], ids=["csv", "json", "plain"]
+)
+def test_files_name_her_however_they_write_her_name(line: str, tmp_path: Any) -> None:
+    Customer.register(id="ann", name='Ann "Z" Lee')
+    job = DataJob(kind="export", title="An export", state=State.OK, parameters={})
+    job.result.save("customers.csv", ContentFile(("x" * 80 + "\n") * 20_000 + line), save=False)
+    job.save()
+    other = DataJob(kind="export", title="Another", state=State.OK, parameters={})
+    other.result.save("customers.csv", ContentFile("Joann Zlee, Hannah\n"), save=False)
+    other.save()
+    erase(["ann"], conversations=Conversations.DELETE)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["customers.csv"]
+    assert DataJob.objects.get(pk=other.pk).result.name
+
+
+def test_what_she_said_elsewhere_is_found_by_an_index() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = said_by(["ann", "bob"]).explain()
+    assert "event_by_speaker" in plan
+
+
+def test_others_are_asked_for_their_values_only_where_the_catalogue_keeps_one(monkeypatch: Any) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def others_with(key: str, value: str, ids: Any) -> bool:
+        asked.append((key, value))
+        return False
+
+    for number in range(60):
+        Customer.register(id=f"c{number:02}", name="C", metadata={"plan": "pro", "email": f"{number}@x.example"})
+    keep_current()
+    monkeypatch.setattr("customers.segments.traces._others_with", others_with)
+    erase(["c07"], conversations=Conversations.DELETE)
+    assert asked == [("plan", "pro")]
+    assert "pro" not in MetadataKey.objects.get(key="plan").values
+    assert MetadataKey.objects.get(key="email").customers == 59

@@ -1,11 +1,20 @@
 """Roles are groups, whose permissions REST asks."""
 
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
 import httpx
 import pytest
 from django.contrib.auth.models import Group, Permission, User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.test import Client
 from knox.models import AuthToken
 
+from customers.models import Customer
+from customers.segments.editing import make
+from customers.segments.worker import settle_all
+from parlant_site.common.audit import AuditEntry
 from parlant_site.roles import ROLES
 from tests.processes import Server
 
@@ -69,3 +78,65 @@ def test_an_operator_replies_and_takes_over_but_does_not_speak_as_the_agent(prod
         assert http.post(events, json=on_behalf).status_code == 403
     with as_role(production_server, "Lead") as http:
         assert http.post(events, json=on_behalf).status_code == 201
+
+
+@pytest.mark.django_db
+def test_who_may_not_see_segments_finds_no_customers_by_them(settings: Any) -> None:
+    Customer.register(id="ada", name="Ada")
+    segment = make(name="All of them", rule={"combinator": "and", "rules": []})
+    settle_all()
+    settings.PARLANT_POLICY = "production"
+    user = User.objects.create_user("clerk")
+    user.user_permissions.add(Permission.objects.get(codename="view_customer"))
+
+    def asked(**query: str) -> Any:
+        key = AuthToken.objects.create(User.objects.get(pk=user.pk))[1]
+        return Client(headers={"Authorization": f"Bearer {key}"}).get("/customers", query)
+
+    assert len(asked(q="name = Ada").json()) == 1
+    assert asked(segment=segment.pk).status_code == 404
+    refused = asked(q=f"segment:#{segment.pk} or name = x")
+    assert (refused.status_code, "may not see segments" in refused.content.decode()) == (422, True)
+    user.user_permissions.add(Permission.objects.get(codename="view_segment"))
+    assert len(asked(segment=segment.pk).json()) == 2
+    assert len(asked(q=f"segment:#{segment.pk}").json()) == 2
+
+
+COMMANDS = {
+    "merge_customers": (["ada", "double"], "Data steward"),
+    "customer_bundle": (["ada", "--output"], "Privacy officer"),
+    "erase_customer": (["ada", "--conversations", "delete", "--yes"], "Privacy officer"),
+    "export_customers": (["--output"], "Privacy officer"),
+    "import_customers": (["ada.csv"], "Data steward"),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_for_a_user_ask_for_her_permissions(
+    name: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MEDIA_ROOT = tmp_path / "files"
+    monkeypatch.chdir(tmp_path)
+    Path("ada.csv").write_text("id,name\nada,Ada L.\n")
+    Customer.register(id="ada", name="Ada", metadata={"email": "ada@x.example"})
+    Customer.register(id="double", name="Ada")
+    arguments, role = COMMANDS[name]
+    arguments = [*arguments, "out"] if arguments[-1] == "--output" else arguments
+    before = AuditEntry.objects.count()
+    for other in (
+        "Viewer",
+        "Operator",
+        "Segment editor",
+        {"Data steward": "Privacy officer"}.get(role, "Data steward"),
+    ):
+        with pytest.raises(CommandError, match="may not"):
+            call_command(name, *arguments, "--user", user_in(other).username, verbosity=0)
+    with pytest.raises(CommandError, match="no active user"):
+        call_command(name, *arguments, "--user", "nobody", verbosity=0)
+    assert AuditEntry.objects.count() == before
+    assert not Path("out").exists()
+    user = user_in(role)
+    call_command(name, *arguments, "--user", user.username, verbosity=0, stdout=StringIO(), stderr=StringIO())
+    entries = AuditEntry.objects.all()[: AuditEntry.objects.count() - before]
+    assert {(entry.actor_name, entry.channel) for entry in entries} == {(user.username, "command")}

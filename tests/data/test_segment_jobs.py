@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from customers.jobs.bulk import preview
 from customers.jobs.models import DataJob
 from customers.jobs.running import claim, run
 from customers.jobs.starting import start, undo
@@ -110,3 +111,38 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(PermissionDenied):
         start("list_add", by=user_in("Operator"), selection=everybody, parameters={"segment": lists.pk})
     assert start("list_add", by=user_in("Segment editor"), selection=everybody, parameters={"segment": lists.pk})
+
+
+def test_previews_show_who_moves_and_how() -> None:
+    people(5)
+    listed, dynamic = Segment.objects.create(name="Fair", kind="static"), make(name="By rule", rule=NOBODY)
+    add(listed, ["c0003", "c0004"])
+    pin(dynamic, "c0004", is_in=False, reason="No")
+    pin(dynamic, "c0003", is_in=True, reason="Asked")
+    everybody = Selection.matching({"search": "Customer"})
+
+    def shown(kind: str, **parameters: object) -> list[tuple[str, object, object]]:
+        found = preview(kind, selection=everybody, parameters=parameters)
+        assert found.total == 5
+        return [(one.customer.pk, one.before, one.after) for one in found.samples]
+
+    assert shown("list_add", segment=listed.pk) == [(f"c000{n}", {}, {"list": "Fair"}) for n in (2, 1, 0)]
+    assert shown("list_remove", segment=listed.pk) == [(f"c000{n}", {"list": "Fair"}, {"list": None}) for n in (4, 3)]
+    assert shown("pin", segment=dynamic.pk, is_in=True, reason="VIP") == [
+        ("c0004", {"pin": "out: No"}, {"pin": "in: VIP"}),
+        ("c0002", {}, {"pin": "in: VIP"}),
+        ("c0001", {}, {"pin": "in: VIP"}),
+    ]
+    assert shown("export", form="csv") == []
+    assert members(listed) == {"c0003", "c0004"}
+
+
+def test_the_preview_of_an_erasure_shows_who_goes_and_leaves_the_guest_out() -> None:
+    people(2)
+    wanted = {"conversations": "delete"}
+    found = preview("erase", selection=Selection.matching({}), parameters=wanted)
+    assert found.total == 2
+    assert [one.before for one in found.samples] == [{"customer": "Customer 1"}, {"customer": "Customer 0"}]
+    assert start("erase", by=None, selection=Selection.matching({}), parameters=wanted).total == 2
+    with pytest.raises(BadInput):
+        preview("import", selection=Selection.matching({}), parameters={})

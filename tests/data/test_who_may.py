@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from knox.models import AuthToken
 
-from customers.models import Customer, DataJob, Erasure, Segment
+from customers.models import Customer, DataJob, Erasure, MetadataKey, Segment
 from customers.parts import Conversations
 from parlant_site.roles import ROLES
 from sessions_app.models import Agent, CannedResponse, Session
@@ -87,6 +87,7 @@ def people(db: None, settings: Any) -> dict[str, User]:
     Tag.add(name="VIP")
     Segment.objects.create(id="listed", name="Listed", kind="static")
     DataJob.objects.create(kind="tag")
+    MetadataKey.objects.create(key="plan")
     Erasure.write("eve", conversations=Conversations.DELETE, counts={})
     return made
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from django.contrib.auth.models import Permission, User
 from pytest_django.plugin import DjangoDbBlocker
+from websockets.exceptions import ConnectionClosed
 
+from customers.segments.editing import make
 from sessions_app.models import Session
 from tests.conftest import empty_database
 from tests.processes import Server, start_server
@@ -78,6 +81,35 @@ def test_a_quiet_socket_brings_heartbeats(
         frames = [socket.receive() for _ in range(4)]
     assert frames[-3:] == [{"type": "heartbeat"}] * 3
     assert time.monotonic() - begun > 1.5 * BEAT
+
+
+@pytest.mark.parametrize("path", ["/ws/sessions", "/ws/segments"])
+def test_who_may_not_see_any_more_is_closed_though_it_is_never_quiet(
+    quick_server: Server,
+    session: Session,
+    operator: User,  # noqa: F811
+    path: str,
+) -> None:
+    operator.user_permissions.add(Permission.objects.get(codename="view_segment"))
+    admin = {"Authorization": f"Bearer {token_of(User.objects.create_superuser('admin'))}"}
+    segment = make(name="List", is_static=True)
+    with (
+        httpx.Client(base_url=quick_server.url, headers=admin) as http,
+        Socket(quick_server, f"{path}?token={token_of(operator)}") as socket,
+    ):
+        assert socket.receive()["type"] == "ready"
+        operator.user_permissions.clear()
+        for number in range(100):
+            if path == "/ws/sessions":
+                assert http.patch(f"/sessions/{session.pk}", json={"title": str(number)}).is_success
+            else:
+                move = "remove" if number % 2 else "add"
+                assert http.patch(f"/segments/{segment.pk}/members", json={move: ["guest"]}).is_success
+            try:
+                socket.connection.recv(timeout=BEAT / 2)
+            except ConnectionClosed:
+                break
+        assert socket.connection.close_code == 4403
 
 
 def test_who_opens_too_many_sockets_is_told_so(quick_server: Server, session: Session) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from customers.models import Customer, CustomerTag, Segment, SegmentRun
-from customers.segments.compiling import condition
+from customers.rules.compiling import condition
 from customers.segments.editing import make
 from customers.segments.past import replayed
 from customers.segments.worker import settle_all

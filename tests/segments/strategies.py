@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from customers.models import Customer, CustomerTag, Segment, SegmentMember
-from customers.segments.fields import FIELDS, SOURCES, Kind, field_named
-from customers.segments.operators import OPERATORS, Shape, operators_of
-from customers.segments.rules import Group, Leaf
+from customers.rules.fields import FIELDS, SOURCES, Kind, field_named
+from customers.rules.operators import OPERATORS, Shape, operators_of
+from customers.rules.tree import Group, Leaf
 from sessions_app.models import Agent, Session
 from tags.models import Tag
 

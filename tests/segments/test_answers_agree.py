@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
 
 from customers.models import Customer
-from customers.segments.compiling import complement, condition, truth
-from customers.segments.evaluating import Facts, is_in
-from customers.segments.facts import facts_of
-from customers.segments.periods import Moment
-from customers.segments.reading import check_rule
-from customers.segments.rules import Group, leaves, to_json
+from customers.rules.compiling import complement, condition, truth
+from customers.rules.evaluating import Facts, is_in
+from customers.rules.facts import facts_of
+from customers.rules.periods import Moment
+from customers.rules.reading import check_rule
+from customers.rules.tree import Group, leaves, to_json
 from tests.conftest import empty_database
 from tests.segments import strategies
 

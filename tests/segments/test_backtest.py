@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 from django.db import models
 
 from customers.models import Customer, Segment
+from customers.rules.reading import read_rule
 from customers.segments.backtesting import Backtest, backtest
-from customers.segments.reading import read_rule
 from parlant_site.common.audit import AuditEntry
 from sessions_app.events import Kind, Source
 from sessions_app.models import Agent, Session

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from customers.changes import Changed
-from customers.segments.patterns import UnusablePattern, read_pattern
-from customers.segments.reading import InvalidRule, is_relative, read_rule, uses_of
-from customers.segments.rules import to_json
+from customers.rules.patterns import UnusablePattern, read_pattern
+from customers.rules.reading import InvalidRule, is_relative, read_rule, uses_of
+from customers.rules.tree import to_json
 
 
 def all_of(*rules: Any) -> dict[str, Any]:
@@ -77,6 +77,23 @@ def test_depth_and_number_of_leaves_are_bounded() -> None:
     read_rule(all_of(*[leaf("name", "=", "a")] * 100))
     with pytest.raises(InvalidRule, match="100 leaves"):
         read_rule(all_of(*[leaf("name", "=", "a")] * 101))
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["2026-01-01T10:00+14:00", "2026-01-01T00:00-10:00"],  # by the clocks the other way round
+        ["2026-01-02", "2026-01-01T23:00-10:00"],  # who knows
+        ["2026-01-01", "2026-01-01"],
+    ],
+)
+def test_dates_of_several_zones_are_compared_as_instants(dates: list[str]) -> None:
+    assert read_rule(all_of(leaf("metadata.at", "between", dates)))
+    if dates[0] != dates[1] and "T" in dates[0]:
+        later = [f"2026-01-01T00:00{zone}" for zone in ("-10:00", "+14:00")]
+        assert read_rule(all_of(leaf("metadata.at", "between", later)))  # as instants the other way round
+    with pytest.raises(InvalidRule):
+        read_rule(all_of(leaf("metadata.at", "between", ["2026-01-02T00:00Z", "2026-01-01T23:00Z"])))
 
 
 def test_what_the_query_builder_adds_for_itself_is_left_out() -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from customers.insight import catalogue, sampling
+from customers.insight.catalogue import keep_current, metadata_keys, total_customers
+from customers.insight.remembering import forget
 from customers.models import CatalogueState, Customer, MetadataKey
-from customers.segments import catalogue, sampling
-from customers.segments.catalogue import keep_current, metadata_keys, total_customers
-from customers.segments.remembering import forget
 from parlant_site.common.personal import personal_keys
 
 pytestmark = pytest.mark.django_db

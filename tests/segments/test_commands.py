@@ -12,8 +12,10 @@ import yaml
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from customers.insight import catalogue
 from customers.models import Customer, Segment, SegmentMember
-from customers.segments import catalogue, pinning
+from customers.rules.faces import DatabaseNames, read_text
+from customers.segments import pinning
 from customers.segments.editing import remove
 from customers.segments.files import UnusableFile, export_segments, import_segments
 from customers.segments.worker import settle_all
@@ -188,6 +190,9 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(tmp_path: Path) -> None:
         ("segments: [{name: x, rule: 'name ='}]", ["segments", "0", "text", 6, 6]),
         ("segments: [{name: x, rule: 'segment:Nobody'}]", ["segments", "0", "text", 8, 14]),
         ("segments: [{name: x, rule: name = x, size: 3}]", ["segments", "0", "size"]),
+        ("segments: [{name: x, rule: name = x, text: name = y}]", ["segments", "0", "text"]),
+        ("segments: [{name: x, rule: name = x}, {name: y, members: [nobody]}]", ["segments", "1"]),
+        ("segments: [{name: x, rule: name = x, published_tag: none}]", ["segments", "0"]),
         ("segments: [{name: x, rule: name = x, pins: [{customer: ada}]}]", ["segments", "0", "pins", 0, "is_in"]),
     ],
 )
@@ -205,6 +210,7 @@ def test_what_is_wrong_in_a_file_is_said_with_its_place(text: str, place: list[A
         "",
         "{",
         "segments: 3",
+        "a: &a [{name: A, members: []}]\nsegments: *a",
         "segments: [{name: A, members: [ada]}, {name: A, members: [ada]}]",
         "segments: [{name: A, members: [nobody]}]",
         "segments: [{name: A, rule: name = x, published_tag: none}]",
@@ -217,3 +223,79 @@ def test_an_unusable_file_changes_nothing(text: str) -> None:
     assert not Segment.objects.exists()
     with pytest.raises(UnusableFile):
         import_segments("")
+
+
+def test_a_file_may_give_a_tag_from_one_segment_to_another() -> None:
+    made("Pro", PRO)
+    made("Free", rule("metadata.plan", "=", "free"))
+    Tag.add(name="T")
+    first = "segments: [{name: Pro, published_tag: T}]"
+    assert [step.action for step in import_segments(first)] == ["changed"]
+    steps = import_segments("segments: [{name: Free, published_tag: T}, {name: Pro, published_tag: ''}]")
+    assert [(step.name, step.after) for step in steps] == [
+        ("Free", {"published_tag": "T"}),
+        ("Pro", {"published_tag": None}),
+    ]
+    settle_all()
+    check_settled()
+
+
+def test_texts_are_printed_as_they_are() -> None:
+    odd = 'name matches "[a-c]" or name = "[/]" or name = ":cat:"'
+    made("[red]Odd[/red] :cat:", read_text(odd))
+    Customer.objects.filter(pk="ada").update(name="[bold]Ada")
+    for arguments in (["list"], ["show", "[red]Odd[/red] :cat:"]):
+        text = run(*arguments)[1]
+        assert "[red]Odd[/red] :cat:" in text
+        assert odd in text
+    assert '"[a-c]"' in (previewed := run("preview", odd)[1])
+    assert '"[/]"' in previewed
+    assert "[bold]Ada" in run("members", "[red]Odd[/red] :cat:")[1]
+    assert '"[/]"' in run("explain", "[red]Odd[/red] :cat:", "ada")[1]
+    for arguments in (["refresh", "--all"], ["overlap", "[red]Odd[/red] :cat:"]):
+        assert "[red]Odd[/red] :cat:" in run(*arguments)[1]
+
+
+def test_an_explanation_names_tags_and_segments() -> None:
+    tag, pro = Tag.add(name="VIP"), made("Pro", PRO)
+    Customer.objects.get(pk="ada").amend(add_tags=[tag.pk])
+    made("Other", read_text('not (tag:"VIP" or segment:Pro)', DatabaseNames()))
+    text = run("explain", "Other", "ada")[1]
+    assert "tag:VIP  (has VIP)" in text
+    assert "segment:Pro  (has Pro)" in text
+    assert pro.pk not in text
+    assert "tag:VIP  (has none)" in run("explain", "Other", "ben")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["refresh"], "--all"),
+        (["reconcile", "Pro", "--all"], "--all"),
+        (["members", "Pro", "--at", "2026-02-30"], "--at: "),
+        (["members", "Pro", "--at", "9999-12-31"], "--at: "),
+        (["members", "Pro", "--limit", "-1"], "--limit: write a whole number from 0 on"),
+        (["preview", "ada", "--time-zone", "Nowhere"], "--time-zone: "),
+        (["backtest", "ada", "--time-zone", "../Nowhere"], "--time-zone: "),
+        (["backtest", "ada", "--days", "91"], "--days: write a whole number from 1 to 90"),
+        (["index", "remove", "metadata.mrr"], "such as"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(arguments: list[str], message: str) -> None:
+    made("Pro", PRO)
+    with pytest.raises(CommandError, match=message) as refused:
+        call_command("segment", *arguments, stdout=StringIO())
+    # Django's parser, called from Python, does not exit itself.
+    assert refused.value.returncode == 2 or "--limit" in message or "--days" in message
+
+
+def test_what_is_wrong_is_said_line_by_line() -> None:
+    with pytest.raises(CommandError) as refused:
+        run("preview", "metadata.mrr > many and name in ada and seen < 3")
+    assert str(refused.value).startswith("At character 46: ")
+    with pytest.raises(CommandError) as refused:
+        run("preview", "metadata.mrr > many and name matches x+++")
+    assert [line.partition(":")[0] for line in str(refused.value).splitlines()] == [
+        "At character 16",
+        "At character 38",
+    ]

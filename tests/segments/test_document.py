@@ -13,15 +13,15 @@ import pytest
 
 from customers.management.commands.segment import Command
 from customers.models import Customer
-from customers.segments.compiling import condition
-from customers.segments.evaluating import Facts, is_in
-from customers.segments.faces import read_sentence, read_text, write_sentence, write_text
-from customers.segments.fields import FIELDS
+from customers.rules.compiling import condition
+from customers.rules.evaluating import Facts, is_in
+from customers.rules.faces import read_sentence, read_text, write_sentence, write_text
+from customers.rules.fields import FIELDS
+from customers.rules.operators import OPERATORS
+from customers.rules.periods import Moment
+from customers.rules.reading import read_rule
+from customers.rules.tree import leaves
 from customers.segments.files import import_segments
-from customers.segments.operators import OPERATORS
-from customers.segments.periods import Moment
-from customers.segments.reading import read_rule
-from customers.segments.rules import leaves
 from customers.urls import urlpatterns
 from tags.models import Tag
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
 
 from customers.models import Customer
-from customers.segments.compiling import truth
-from customers.segments.evaluating import Facts, is_in
-from customers.segments.explaining import explain, explainer
-from customers.segments.faces import read_text
-from customers.segments.facts import facts_of
-from customers.segments.periods import Moment
-from customers.segments.rules import Group, Leaf, Node, nodes
+from customers.rules.compiling import truth
+from customers.rules.evaluating import Facts, is_in
+from customers.rules.explaining import explain, explainer
+from customers.rules.faces import read_text
+from customers.rules.facts import facts_of
+from customers.rules.periods import Moment
+from customers.rules.tree import Group, Leaf, Node, nodes
 from parlant_site.common.errors import NotFound
 from tests.conftest import empty_database
 from tests.segments import strategies

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from customers.models import Segment
-from customers.segments.faces import DatabaseNames, UnreadableRule, read_sentence, read_text, write_sentence, write_text
-from customers.segments.reading import read_rule
-from customers.segments.rules import Group, Leaf, to_json
+from customers.rules.faces import DatabaseNames, UnreadableRule, read_sentence, read_text, write_sentence, write_text
+from customers.rules.reading import read_rule
+from customers.rules.tree import Group, Leaf, to_json
 from tags.models import Tag
 from tests.segments import strategies
 
@@ -87,6 +87,12 @@ def test_a_sentence_reads_like_one() -> None:
         ("tag:x and metadata.a > x", 23, "x", "number"),
         ("metadata. = 5", 10, "=", "key"),
         ("name:Ada", 0, "name:", "contains"),
+        ("plan:pro", 0, "plan:pro", "did you mean metadata.plan?"),
+        ("nam:Ada", 0, "nam:Ada", "did you mean name?"),
+        ("a or " * 200 + "a", 500, "a", "100 leaves at most"),
+        ('tag:x and "' + "x" * 5000, 10, '"', "not closed"),
+        (")", 0, ")", "something to ask for is missing"),
+        ("tag:x and )", 10, ")", "something to ask for is missing"),
         ("(" * 30 + "a", 20, "(", "deep"),
         ("all(all(all(all(all(all(tag:x))))))", 20, "all(tag:x)", "deep"),
         ("a\0b", 1, "\0", "cannot"),
@@ -100,6 +106,17 @@ def test_an_error_says_where_and_why(text: str, start: int, marked: str, reason:
     problem = refused.value.problems[0]
     assert (problem["loc"][0], problem["input"]) == (start, marked), problem  # type: ignore[index]
     assert reason in str(problem["msg"])
+
+
+@pytest.mark.parametrize("text", ['"plan:pro"', "12:30", "a-b:c", ":x"])
+def test_other_words_with_a_colon_are_looked_for_in_the_name(text: str) -> None:
+    assert read_text(text).rules == (Leaf("name", "contains", text.strip('"')),)
+
+
+def test_an_error_is_short_whatever_was_written() -> None:
+    with pytest.raises(UnreadableRule) as refused:
+        read_text("x" * 100_000 + " = 5")
+    assert len(str(refused.value)) < 1500
 
 
 def test_every_wrong_value_is_marked_at_once() -> None:

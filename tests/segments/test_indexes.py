@@ -8,11 +8,11 @@ import pytest
 from django.db import connection, transaction
 
 from customers.models import Customer, Segment
-from customers.segments.compiling import condition
-from customers.segments.faces import read_text
+from customers.rules.compiling import condition
+from customers.rules.faces import read_text
+from customers.rules.periods import Moment
+from customers.rules.tree import to_json
 from customers.segments.indexes import InTransaction, NoIndexes, NotAnIndex, add_index, advise, indexes, remove_index
-from customers.segments.periods import Moment
-from customers.segments.rules import to_json
 from parlant_site.common.errors import NotFound
 from tests.segments.strategies import NOW
 

@@ -7,12 +7,12 @@ from datetime import UTC
 import pytest
 from hypothesis import given, settings
 
+from customers.insight.linting import lint, verdict
 from customers.models import MetadataKey
-from customers.segments.evaluating import is_in
-from customers.segments.faces import AsIds, DatabaseNames, read_text
-from customers.segments.linting import lint, verdict
-from customers.segments.periods import Moment
-from customers.segments.rules import Group
+from customers.rules.evaluating import is_in
+from customers.rules.faces import AsIds, DatabaseNames, read_text
+from customers.rules.periods import Moment
+from customers.rules.tree import Group
 from tags.models import Tag
 from tests.segments import strategies
 from tests.segments.test_explain import FACTS

@@ -9,12 +9,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.changing import Change, change_many, difference, register_many, tags_of
-from customers.models import Changed, Customer, MembershipEvent, Segment, SegmentMember
+from customers.models import Changed, Customer, MembershipEvent, Segment, SegmentMember, SegmentRun
 from customers.segments import listing, pinning, publishing, running
 from customers.segments.editing import SegmentInUse, SegmentNameTaken, amend, refresh, remove
 from customers.segments.history import Cause
+from customers.segments.members import read_members
 from customers.segments.past import as_of, members_as_of
-from customers.segments.worker import settle_all
+from customers.segments.worker import look_at_the_clock, settle_all
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.errors import NotFound, Refusal
 from sessions_app.events import Kind, Mode, Source
@@ -326,6 +327,63 @@ def test_the_members_of_any_instant_are_known() -> None:
     assert as_of([segment])[segment.pk] >= second
     Customer.mark_stale([bob.pk], Changed.METADATA)
     assert as_of([segment])[segment.pk] < timezone.now()
+
+
+def test_the_instant_for_which_members_are_right_waits_for_whatever_is_on_its_way() -> None:
+    pro = made("Pro", PRO)
+    rest, both = made("Rest", rule("segments", "none", [pro.pk])), made("All", rule("name", "!=", ""))
+    tag = Tag.add(name="Pro")
+    publishing.publish(pro, tag)
+    bearing = made("Bearing", rule("tags", "any", [tag.pk]))
+    outer = made("Outer", rule("segments", "any", [bearing.pk]))
+    listed = made("List")
+
+    def waiting() -> set[str]:
+        """Answer the names of those that are not known to be right now."""
+        before = timezone.now()
+        return {row.name for row in rows() if as_of(rows())[row.pk] < before}
+
+    def rows() -> list[Segment]:
+        return list(Segment.objects.all())
+
+    assert waiting() == set()
+    before = timezone.now()
+    amend(pro, rule=rule("metadata.plan", "=", "free"))
+    # Who asks for it, through whatever others, waits with it; and the clock that goes on makes nothing right.
+    look_at_the_clock()
+    assert waiting() == {"Pro", "Rest", "Bearing", "Outer"}
+    assert before <= as_of([outer])[outer.pk] == as_of([Segment.objects.get(pk=pro.pk)])[pro.pk]
+    SegmentRun.objects.unfinished().update(state="failed", finished_utc=timezone.now())
+    assert waiting() == {"Pro", "Rest", "Bearing", "Outer"}
+    settle_all()
+    refresh(pro)
+    settled()
+    assert waiting() == set()
+    refresh(rest, Cause.RECONCILE)
+    assert waiting() == set()
+    settled()
+    Customer.mark_stale(["guest"], Changed.METADATA)
+    assert waiting() == {"Pro", "Rest", "Bearing", "Outer", "All"}
+    assert {both.name, listed.name} == {"All", "List"}
+
+
+def test_members_of_an_instant_say_for_which_instant_they_are_right() -> None:
+    anna = Customer.register(name="Anna", metadata={"plan": "pro"})
+    segment = made("Pro", PRO)
+    first = timezone.now()
+    assert read_members(segment, at=first).as_of == first
+    assert first < read_members(segment, at=first + timedelta(days=9)).as_of < first + timedelta(days=1)
+    anna.amend(set_metadata={"plan": "free"})
+    settled()
+    segment.refresh_from_db()
+    page = read_members(segment, at=first)
+    assert ([one.customer_id for one in page.items], page.as_of) == ([anna.pk], first)
+    amend(segment, rule=rule("metadata.plan", "=", "free"))
+    segment.refresh_from_db()
+    later = timezone.now()
+    page = read_members(segment, at=later)
+    assert page.items == []
+    assert first < page.as_of < later
 
 
 def test_a_pattern_that_takes_for_ever_fails_its_run_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

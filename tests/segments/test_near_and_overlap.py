@@ -11,17 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pytest_django import DjangoDbBlocker
 
+from customers.insight.near import near_misses
 from customers.models import Customer, Segment, SegmentMember
+from customers.rules.evaluating import Facts, is_in
+from customers.rules.explaining import explainer
+from customers.rules.faces import read_text
+from customers.rules.facts import facts_of
+from customers.rules.periods import Moment
+from customers.rules.tree import Group
 from customers.segments.circles import RuleInCircle
 from customers.segments.editing import amend, make
-from customers.segments.evaluating import Facts, is_in
-from customers.segments.explaining import explainer
-from customers.segments.faces import read_text
-from customers.segments.facts import facts_of
-from customers.segments.near import near_misses
 from customers.segments.overlapping import overlap
-from customers.segments.periods import Moment
-from customers.segments.rules import Group
 from customers.selection import Selection
 from parlant_site.common.errors import BadInput
 from tags.models import Tag

@@ -8,21 +8,23 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Concat
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
 
+from customers import views
+from customers.insight import counting, sampling
+from customers.insight.counting import Count, count_of, preview
+from customers.insight.limits import TookTooLong, time_limited
+from customers.insight.remembering import forget
 from customers.models import Customer, CustomerTag
-from customers.segments import counting, sampling
-from customers.segments.compiling import condition
-from customers.segments.counting import Count, count_of, preview
-from customers.segments.expressions import PatternFound
-from customers.segments.faces import read_text
-from customers.segments.limits import TookTooLong, time_limited
-from customers.segments.periods import Moment
-from customers.segments.remembering import forget
-from customers.segments.rules import nodes
+from customers.rules.compiling import condition
+from customers.rules.expressions import PatternFound
+from customers.rules.faces import read_text
+from customers.rules.periods import Moment
+from customers.rules.tree import nodes
 from tags.models import Tag
 from tests.conftest import empty_database
 from tests.segments.strategies import NOW
@@ -117,3 +119,46 @@ def test_a_pattern_is_broken_off_and_the_connection_lives_on() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('statement_timeout'), current_setting('jit')")
             assert cursor.fetchone() == ("0", "on")
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite's limit is lifted without a statement")
+def test_a_limit_that_runs_out_while_it_is_lifted_is_told_alike() -> None:
+    def slowly(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        lifts = "set_config" in sql
+        return execute(f"{sql}, pg_sleep(0.3)" if lifts else sql, parameters, many, context)
+
+    with transaction.atomic():
+        try:
+            with pytest.raises(TookTooLong), time_limited(0.1):
+                connection.execute_wrappers.append(slowly)
+        finally:
+            connection.execute_wrappers.remove(slowly)
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("0",)
+
+
+def test_a_list_by_a_rule_that_takes_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "LONGEST", 0.001)
+    monster = Client().get("/customers", {"q": 'name matches "(?:(?:.?){30}){3}z"'})
+    assert (monster.status_code, monster.json()) == (422, {"detail": "The database did not answer in time."})
+    monkeypatch.setattr(views, "LONGEST", 30.0)
+    assert len(Client().get("/customers", {"q": "name starts C"}).json()) == 2000
+
+
+def test_how_many_there_are_is_estimated_though_the_server_has_not_looked_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite counts")
+    monkeypatch.setattr(sampling, "PAGES", 15)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_class SET reltuples = reltuples / 10 WHERE oid = 'customers_customer'::regclass")
+        assert 1000 < sampling.sample_of("default").total < 4000
+        with monkeypatch.context() as patched:
+            patched.setattr(sampling, "PAGES", 0.01)  # no page at all, at first
+            forget()
+            assert 1000 < sampling.sample_of("default").total < 4000
+        cursor.execute("ANALYZE customers_customer")
+    forget()
+    assert sampling.sample_of("default").total == 2001

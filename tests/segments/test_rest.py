@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from django.utils import timezone
 
-from customers.models import Customer, Segment
+from customers.models import Customer, MembershipEvent, Segment
+from customers.segments.editing import amend
 from customers.segments.worker import settle_all
 from tags.models import Tag
 from tests.api.shapes import invalid, refused, shown
@@ -90,8 +91,24 @@ def test_members_come_in_pages_and_as_of_an_instant(http: httpx.Client, people: 
     assert then["total_count"] == 2
     long_ago = shown(http.get(path, params={"at": (before - timedelta(days=9)).isoformat()}))
     assert (long_ago["items"], long_ago["total_count"]) == ([], 0)
-    invalid(http.get(path, params={"at": "yesterday"}), ["query", "at"])
+    for wrong in ("yesterday", "2026-02-30", "9999-12-31", ""):
+        invalid(http.get(path, params={"at": wrong}), ["query", "at"])
     refused(http.get("/segments/none/members"), 404, "none")
+
+
+def test_a_day_means_its_end_in_the_time_zone_of_the_segment(http: httpx.Client, people: Any) -> None:
+    segment = made("Pro", PRO)
+    amend(segment, time_zone="Asia/Tokyo")
+    settle_all()
+    events = MembershipEvent.objects.filter(segment=segment)
+    path = f"/segments/{segment.pk}/members"
+    # 23:30 on the 2nd of March in Tokyo, and half past midnight.
+    for hour, days in ((14, [0, 2, 2]), (15, [0, 0, 2])):
+        events.update(at=datetime(2026, 3, 2, hour, 30, tzinfo=UTC))
+        found = [shown(http.get(path, params={"at": f"2026-03-0{day}"}))["total_count"] for day in (1, 2, 3)]
+        assert found == days
+    wall = [shown(http.get(path, params={"at": f"2026-03-03T00:{minute}"}))["total_count"] for minute in (29, 30)]
+    assert wall == [0, 2]
 
 
 def test_events_are_read_from_an_offset_on(http: httpx.Client, people: dict[str, Customer]) -> None:
@@ -133,7 +150,8 @@ def test_pins_overrule_the_rule_and_say_why(http: httpx.Client, people: Any) -> 
     shown(http.delete(f"{path}/ada"), 204)
     assert members(segment) == {"ada", "ben", "cleo"}
     refused(http.delete(f"{path}/ada"), 404, "ada")
-    invalid(http.post(path, json={"customer_id": "ada", "is_in": True}), ["body", "reason"])
+    for reason in ({}, {"reason": "  "}):
+        invalid(http.post(path, json={"customer_id": "ada", "is_in": True, **reason}), ["body", "reason"])
     refused(http.post(path, json={"customer_id": "nobody", "is_in": True, "reason": "x"}), 404, "nobody")
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from customers.insight import catalogue
+from customers.merging.choices import Choices
+from customers.merging.merge import merge
 from customers.models import Customer
-from customers.segments import catalogue, pinning
+from customers.segments import pinning
 from customers.segments.worker import settle_all
 from tests.api.shapes import invalid, refused, shown
 from tests.segments.membership import made, rule
@@ -66,6 +69,14 @@ def test_an_explanation_says_what_decides_and_how_far_off_it_is(http: httpx.Clie
     assert [one["id"] for one in second["sample"]] == ["cleo"]
 
 
+def test_who_was_merged_is_explained_as_the_one_whom_she_became(http: httpx.Client, people: None) -> None:
+    segment = made("Pro", PRO)
+    merge("cleo", "ada", Choices())
+    settle_all()
+    found = shown(http.get(f"/segments/{segment.pk}/explain", params={"customer_id": "ada"}))
+    assert (found["customer_id"], found["is_in"]) == ("cleo", True)
+
+
 def test_overlaps_are_counted_for_every_combination(http: httpx.Client, people: None) -> None:
     pro, rich = made("Pro", PRO), made("Rich", rule("metadata.mrr", ">", 500))
     found = shown(http.get("/segments/overlap", params={"ids": f"{pro.pk},{rich.pk}"}))
@@ -75,7 +86,7 @@ def test_overlaps_are_counted_for_every_combination(http: httpx.Client, people: 
         ([pro.pk, rich.pk], 1, 1),
     ]
     refused(http.get("/segments/overlap", params={"ids": f"{pro.pk},none"}), 404, "none")
-    invalid(http.get("/segments/overlap", params={"ids": f"{pro.pk},{pro.pk}"}), ["query", "segments"])
+    invalid(http.get("/segments/overlap", params={"ids": f"{pro.pk},{pro.pk}"}), ["query", "ids"])
 
 
 def test_customers_are_listed_by_segment_and_by_rule(http: httpx.Client, people: None) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
+from django.db import transaction
 
-from customers.models import Customer
-from customers.segments.editing import make, remove
+from customers.models import Customer, Segment, SegmentRun
+from customers.segments import running
+from customers.segments.editing import make, refresh, remove
+from customers.segments.history import Cause
 from customers.segments.worker import settle_all
+from sessions_app.segment_socket import FollowSegments
+from sessions_app.segment_states import State, read_states
 from tests.processes import Server
 from tests.realtime.sockets import Socket
 from tests.segments.membership import made, rule
@@ -90,6 +97,56 @@ def test_a_large_move_comes_in_several_frames_and_in_order(server: Server, ada: 
             told += frame["customer_ids"]
         assert told == ["ada", *(f"n{number:04}" for number in range(1200))]
         assert frame["size"] == 1201
+
+
+def test_a_count_is_that_of_the_moves_before_it_whatever_came_since(ada: Customer) -> None:
+    segment = made("Pro", PRO)
+    first = read_states()[segment.pk]
+    Customer.register(name="Ben", id="ben", metadata={"plan": "pro"})
+    settle_all()
+    second = read_states()[segment.pk]
+    following = FollowSegments()
+
+    async def told_of(state: State) -> list[Any]:
+        return [json.loads(frame) async for frame in following.news(segment.pk, state)]
+
+    for state, who, size in ((first, "ada", 1), (second, "ben", 2)):
+        entered, count = async_to_sync(told_of)(state)
+        assert moves([entered]) == [("entered", size - 1, [who])]
+        assert (count["size"], count["next_offset"]) == (size, size)
+    assert async_to_sync(told_of)(second) == []
+
+
+def test_a_size_that_was_corrected_is_told(server: Server, ada: Customer) -> None:
+    segment = made("Pro", PRO)
+    with Socket(server, "/ws/segments") as socket:
+        socket.receive()
+        Segment.objects.update(size=7)
+        assert socket.receive()["size"] == 7
+        running.run_to_end(claimed(refresh(segment, Cause.RECONCILE)))
+        assert socket.receive()["size"] == 1
+
+
+def test_another_segment_of_the_same_id_is_told_from_its_first_event_on(server: Server, ada: Customer) -> None:
+    segment = made("Pro", PRO, id="pro")
+    ada.amend(set_metadata={"plan": "free"})
+    settle_all()
+    with Socket(server, "/ws/segments?segment=pro") as socket:
+        socket.receive()
+        with transaction.atomic():
+            remove(segment)
+            again = make(name="Free", id="pro", rule=rule("metadata.plan", "=", "free"))
+            running.run_to_end(claimed(again.runs.get()))
+        assert socket.receive()["type"] == "segment_deleted"
+        assert moves([socket.receive()]) == [("entered", 0, ["ada"])]
+        assert socket.receive()["size"] == 1
+
+
+def claimed(run: SegmentRun) -> SegmentRun:
+    """Answer a run as it is claimed by this process."""
+    mine = running.claim(run.pk)
+    assert mine
+    return mine
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Imports run in one line: common < tags < customers < sessions_app < parlant_site."""
+"""Imports run in one line: common < tags < customers < sessions_app < parlant_site; and so do those of rules."""
 
 import ast
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tests.processes import ROOT
 
+# Inside of customers: the rule language knows no numbers, and neither knows segments.
+RULES = ["customers.rules", "customers.insight", "customers.segments"]
 ORDER = ["parlant_site.common", "tags", "customers", "sessions_app", "parlant_site"]
 
 
@@ -41,6 +43,18 @@ def test_no_module_imports_from_above_itself() -> None:
                 if other is None or module == "parlant_site":
                     continue
                 if ORDER.index(other) > place:
+                    against.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert seen > 50
+    assert not against, "\n".join(against)
+
+
+def test_rules_know_no_segments() -> None:
+    seen, against = 0, []
+    for place, package in enumerate(RULES):
+        for path in (ROOT / package.replace(".", "/")).rglob("*.py"):
+            seen += 1
+            for module in imported_at_module_level(ast.parse(path.read_text())):
+                if any(module == above or module.startswith(f"{above}.") for above in RULES[place + 1 :]):
                     against.append(f"{path.relative_to(ROOT)} imports {module}")
     assert seen > 50
     assert not against, "\n".join(against)

@@ -149,6 +149,13 @@ def test_a_database_without_tables_is_said_in_one_line(tmp_path: Path) -> None:
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
+def test_tables_are_made_in_a_home_that_is_not_there_yet(tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    made = manage("migrate", PARLANT_HOME=str(home), PARLANT_SECRET_KEY="k" * 50)
+    assert made.returncode == 0, made.stderr
+    assert (home / "parlant.sqlite3").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_process_soon_and_without_an_error(tmp_path: Path, number: signal.Signals) -> None:
     with serve(PARLANT_HOME=str(tmp_path)) as server, httpx.Client(base_url=server.url) as client:

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from customers.segments.fields import FIELDS, METADATA_PREFIX, Field, Kind, field_named
-from customers.segments.operators import OPERATORS, Operator, Shape, operators_of
+from customers.rules.fields import FIELDS, METADATA_PREFIX, Field, Kind, field_named
+from customers.rules.operators import OPERATORS, Operator, Shape, operators_of
 
 OTHER_KEY = METADATA_PREFIX  # "another key": its name is written beside it
 _CONVERSATION = {

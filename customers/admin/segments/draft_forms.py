@@ -6,8 +6,8 @@ from typing import Any
 
 from customers.admin.segments.choices import OTHER_KEY
 from customers.admin.segments.drafts import COMBINATORS, ROOT, DraftGroup, DraftLeaf, DraftNode, Path
-from customers.segments.fields import METADATA_PREFIX, field_named
-from customers.segments.operators import Shape
+from customers.rules.fields import METADATA_PREFIX, field_named
+from customers.rules.operators import Shape
 
 MOST_NODES = 300
 DEEPEST = 12

@@ -11,10 +11,10 @@ from dataclasses import field as attribute
 from typing import TypeAlias
 
 from customers.admin.segments.choices import OperatorChoice, choice_of
-from customers.segments.fields import Field, Kind, field_named, metadata_field
-from customers.segments.operators import Shape
-from customers.segments.periods import Length
-from customers.segments.rules import Group, Leaf
+from customers.rules.fields import Field, Kind, field_named, metadata_field
+from customers.rules.operators import Shape
+from customers.rules.periods import Length
+from customers.rules.tree import Group, Leaf
 from parlant_site.common.json import JSONValue
 from parlant_site.common.personal import MASK
 

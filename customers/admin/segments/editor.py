@@ -20,11 +20,11 @@ from customers.admin.segments.drafts import DraftGroup, DraftLeaf, draft_of, pat
 from customers.admin.segments.looking import Look, look_at
 from customers.admin.segments.rows import rows_of, settle
 from customers.models import Segment
+from customers.rules.faces import DatabaseNames, UnreadableRule, read_text, write_text
+from customers.rules.tree import Group, to_json
 from customers.segments.editing import amend, make
-from customers.segments.faces import DatabaseNames, UnreadableRule, read_text, write_text
 from customers.segments.given import masked
 from customers.segments.models import NAME_LENGTH
-from customers.segments.rules import Group, to_json
 from parlant_site.common.console.markup import page_of
 from parlant_site.common.errors import BadInput, Refusal
 

@@ -18,12 +18,12 @@ from django.utils.translation import gettext as _
 
 from customers.admin.segments.drafts import KINDS
 from customers.models import Customer, Segment
-from customers.segments.distances import Distance
-from customers.segments.explaining import Explanation, explain
-from customers.segments.faces import DatabaseNames, Names, write_leaf
-from customers.segments.fields import Kind, field_named
+from customers.rules.distances import Distance
+from customers.rules.explaining import Explanation, explain
+from customers.rules.faces import DatabaseNames, Names, write_leaf
+from customers.rules.fields import Kind, field_named
+from customers.rules.tree import Group, Leaf
 from customers.segments.pinning import pin, unpin
-from customers.segments.rules import Group, Leaf
 from parlant_site.common.errors import Refusal
 from parlant_site.common.personal import MASK, sight
 

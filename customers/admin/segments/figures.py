@@ -38,6 +38,8 @@ class Figures:
     def of(self, segments: Iterable[Segment]) -> Figures:
         """Ask for the figures of these segments; seven queries, however many they are."""
         rows = list(segments)
+        if not rows:
+            return self
         keys = [row.pk for row in rows]
         for day in SegmentDay.objects.filter(segment__in=keys, day__gt=self.today - timedelta(days=DAYS)):
             self.days.setdefault(day.segment_id, {})[day.day] = day

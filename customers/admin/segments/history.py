@@ -62,7 +62,7 @@ def history_page(request: HttpRequest, context: dict[str, Any], segment: Segment
         "spans": SPANS,
         "line": points([day.size for day in days], WIDTH, HEIGHT, edge=4),
         "area": f"4,{HEIGHT} {points([day.size for day in days], WIDTH, HEIGHT, edge=4)} {WIDTH - 4},{HEIGHT}",
-        "chart": {"width": WIDTH, "height": HEIGHT, "moves": MOVES_HEIGHT, "middle": MOVES_HEIGHT / 2},
+        "chart": {"width": WIDTH, "height": HEIGHT, "moves": MOVES_HEIGHT, "middle": MOVES_HEIGHT // 2},
         "highest": max(day.size for day in days),
         "lowest": min(day.size for day in days),
         "entered": sum(day.entered for day in days),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from customers.segments.catalogue import metadata_keys, total_customers
+from customers.insight.catalogue import metadata_keys, total_customers
 
 OFFERED = 300
 EXAMPLES = 5

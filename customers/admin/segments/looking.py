@@ -10,16 +10,16 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from customers.admin.segments.drafts import DraftGroup, DraftLeaf, Path, walk
+from customers.insight.counting import Count, Preview, preview
+from customers.insight.limits import TookTooLong, time_limited
+from customers.insight.linting import lint
 from customers.models import Customer, Segment
-from customers.segments.counting import Count, Preview, preview
-from customers.segments.faces import DatabaseNames, write_sentence
+from customers.rules.faces import DatabaseNames, write_sentence
+from customers.rules.operators import Shape
+from customers.rules.reading import InvalidRule, read_rule
+from customers.rules.tree import Group
 from customers.segments.given import seen
-from customers.segments.limits import TookTooLong, time_limited
-from customers.segments.linting import lint
 from customers.segments.membership import would_move
-from customers.segments.operators import Shape
-from customers.segments.reading import InvalidRule, read_rule
-from customers.segments.rules import Group
 from parlant_site.common.json import JSONValue
 
 CHANGES_WITHIN = 0.4
@@ -46,6 +46,7 @@ class Look:
     changes: Changes | None = None
     lint: Sequence[str] = ()
     too_long: bool = False
+    is_blank: bool = False  # nothing was asked for yet
 
     @property
     def samples(self) -> Sequence[Customer]:
@@ -65,6 +66,7 @@ def look_at(draft: DraftGroup, segment: Segment) -> Look:
     """Look at a draft for a segment, which may be a new one: nothing is written."""
     look = Look(problems=problems_of(draft))
     look.unfinished = {path for path, node in walk(draft) if isinstance(node, DraftLeaf) and _unfinished(node)}
+    look.is_blank = not any(isinstance(node, DraftLeaf) and node.field for _path, node in walk(draft))
     kept, paths = _without(draft, look.problems)
     try:
         rule = read_rule(kept)
@@ -88,7 +90,7 @@ def look_at(draft: DraftGroup, segment: Segment) -> Look:
 
 def changes_of(segment: Segment, rule: Group) -> Changes | None:
     """Count who would enter and who would leave with another rule; None when that takes long."""
-    from customers.segments.rules import to_json
+    from customers.rules.tree import to_json
 
     other = copy(segment)
     other.rule = to_json(rule)

@@ -16,6 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from customers.admin.bulk import offers
+from customers.admin.filters import SegmentFilter
+from customers.admin.from_list import found_by, problem_in
 from customers.admin.segments.explaining import said
 from customers.admin.segments.figures import cause_label
 from customers.models import Customer, Segment, SegmentMember
@@ -49,6 +52,7 @@ def members_page(request: HttpRequest, context: dict[str, Any], segment: Segment
         return _edit_list(request, segment)
     context |= {"days": _days(), "tab": "members", "at_text": request.GET.get("as_of", "")}
     if context["may_see_customers"]:
+        context["take_off"] = request.path if segment.is_static and context["may_change"] else ""
         instant = instant_of(request.GET.get("as_of", ""))
         context |= {"at": instant, **(_then(request, segment, instant) if instant else _now(request, segment))}
     return TemplateResponse(request, "admin/customers/segment/members.html", context)
@@ -119,9 +123,17 @@ def _now(request: HttpRequest, segment: Segment) -> dict[str, Any]:
             Column("created", _("Created"), lambda row: ago(row.creation_utc), order="created"),
         ),
         orders=ORDERS,
-        search=lambda found, words: found.search(words),  # type: ignore[attr-defined]
+        search=found_by,  # type: ignore[arg-type]
+        whole=segment.size,
     )
-    return {"listing": listing}
+    words = listing.words
+    return {
+        "listing": listing,
+        "rule_problem": problem_in(words) if words else "",
+        "offers": offers(request.user),
+        "carried": [*([("q", words)] if words else []), (SegmentFilter.name, segment.pk)],
+        "as_of": timezone.now().isoformat(),
+    }
 
 
 def _then(request: HttpRequest, segment: Segment, instant: datetime) -> dict[str, Any]:

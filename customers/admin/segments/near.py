@@ -8,12 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from customers.admin.segments.explaining import explain_link
+from customers.insight.limits import TookTooLong
+from customers.insight.near import SAMPLES, NearMiss, near_misses
 from customers.models import Segment
-from customers.segments.faces import DatabaseNames, write_leaf
-from customers.segments.fields import field_named
-from customers.segments.limits import TookTooLong
-from customers.segments.near import SAMPLES, NearMiss, near_misses
-from customers.segments.rules import leaves
+from customers.rules.faces import DatabaseNames, write_leaf
+from customers.rules.fields import field_named
+from customers.rules.tree import leaves
 from parlant_site.common.personal import MASK, sight
 
 MOST_WITH_SAMPLES = 12

@@ -18,12 +18,12 @@ from customers.admin.segments.explaining import explain_link, in_words
 from customers.admin.segments.figures import cause_label
 from customers.admin.timeline import Moment, add_source
 from customers.models import Customer, Segment, SegmentMember
-from customers.segments.explaining import Explanation, explainer
-from customers.segments.faces import DatabaseNames, Names, write_leaf
-from customers.segments.facts import facts_of
-from customers.segments.fields import field_named
+from customers.rules.explaining import Explanation, explainer
+from customers.rules.faces import DatabaseNames, Names, write_leaf
+from customers.rules.facts import facts_of
+from customers.rules.fields import field_named
+from customers.rules.tree import Leaf
 from customers.segments.history import MembershipEvent, Move
-from customers.segments.rules import Leaf
 from parlant_site.common.console.markup import badge, page_of
 from parlant_site.common.console.pages import ConsoleAdmin
 from parlant_site.common.personal import MASK, sight

@@ -8,26 +8,31 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from customers.admin.segments.from_list import problem_in, rule_in, text_of
+from customers.admin.filters import shown_count
+from customers.admin.from_list import problem_in, rule_in, text_of
+from customers.admin.within import within
+from customers.insight.catalogue import metadata_keys
+from customers.insight.counting import Count
 from customers.models import Segment
-from customers.segments.catalogue import metadata_keys
-from customers.segments.faces import write_leaf
-from customers.segments.fields import METADATA_PREFIX
+from customers.rules.faces import write_leaf
+from customers.rules.fields import METADATA_PREFIX
+from customers.rules.tree import Leaf
 from customers.segments.models import NAME_LENGTH
-from customers.segments.rules import Leaf
+from parlant_site.common.console.listing import Listing
 
 TABS = 8
 KEYS, VALUES, MOST_DIFFERENT = 5, 6, 20
+Choices = list[tuple[str, list[tuple[str, str, str]]]]  # (key, [(value, how many it would show, address)])
 
 
-def list_segments(request: HttpRequest) -> dict[str, Any]:
+def list_segments(request: HttpRequest, listing: Listing) -> dict[str, Any]:
     """Answer the tabs, where to save what is shown as a segment, and common metadata values to narrow by."""
     from customers.admin.selecting import in_words, query_of, words_of
 
     words = words_of(request.GET)
     found: dict[str, Any] = {
         "rule_problem": problem_in(words) if words else "",
-        "metadata_choices": _metadata_choices(request, words),
+        "metadata_choices": _metadata_choices(request, words, listing),
     }
     if not request.user.has_perm("customers.view_segment"):
         return found
@@ -44,18 +49,24 @@ def list_segments(request: HttpRequest) -> dict[str, Any]:
     return found
 
 
-def _metadata_choices(request: HttpRequest, words: str) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Answer the keys that have few different values: (key, [(value, how many have it, address)])."""
+def _metadata_choices(
+    request: HttpRequest, words: str, listing: Listing
+) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Answer the keys that have few different values: (key, [(value, how many it would show, address)])."""
     shown: list[tuple[str, list[tuple[str, str, str]]]] = []
     for row in metadata_keys():
         values = row.top_values(MOST_DIFFERENT + 1)
         if len(shown) == KEYS or not 1 < len(values) <= MOST_DIFFERENT:
             continue
-        mark = "≈ " if row.is_estimated else ""
+        offered = {value: Count(number, not row.is_estimated) for value, number in values[:VALUES] if value}
+        counts = within(listing).values(row.key, offered) if listing.is_narrowed else offered
         choices = [
-            (value, f"{mark}{count:,}", _narrowing(request, words, Leaf(METADATA_PREFIX + row.key, "=", value)))
-            for value, count in values[:VALUES]
-            if value
+            (
+                value,
+                shown_count(counts[value]) if value in counts else "",
+                _narrowing(request, words, Leaf(METADATA_PREFIX + row.key, "=", value)),
+            )
+            for value in offered
         ]
         shown.append((row.key, choices))
     return shown

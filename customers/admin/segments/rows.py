@@ -21,11 +21,11 @@ from customers.admin.segments.choices import (
 from customers.admin.segments.drafts import DraftGroup, DraftLeaf, DraftNode, Path, path_text, walk
 from customers.admin.segments.keys import Key, known_keys
 from customers.admin.segments.looking import Look
+from customers.insight.counting import Count
 from customers.models import Segment
-from customers.segments.counting import Count
-from customers.segments.fields import METADATA_PREFIX, Kind
-from customers.segments.operators import Shape
-from customers.segments.periods import PERIODS, UNITS
+from customers.rules.fields import METADATA_PREFIX, Kind
+from customers.rules.operators import Shape
+from customers.rules.periods import PERIODS, UNITS
 from tags.models import Tag
 
 PERIOD_LABELS = {

@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from customers.admin.segments.drafts import KINDS
 from customers.admin.segments.explaining import said
 from customers.models import CustomerTag, Segment
-from customers.segments.faces import DatabaseNames, Names, write_leaf, write_sentence, write_text
+from customers.rules.faces import DatabaseNames, Names, write_leaf, write_sentence, write_text
+from customers.rules.tree import Group, Node
 from customers.segments.given import masked
 from customers.segments.publishing import publish, unpublish
-from customers.segments.rules import Group, Node
 from parlant_site.common.errors import NotFound, Refusal
 from tags.models import NAME_LENGTH, Tag
 

@@ -31,6 +31,7 @@ from customers.segments.editing import remove
 from customers.segments.models import Kind
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter, Listing
+from parlant_site.common.console.markup import audit_of
 from parlant_site.common.console.pages import ConsoleAdmin
 
 Page = Callable[[HttpRequest, dict[str, Any], Segment], HttpResponse]
@@ -63,6 +64,7 @@ class SegmentAdmin(ConsoleAdmin):
     )
     filters = (KindFilter,)
     search_hint = _("Search by name")
+    deleting = _("Its customers stay; who was in it, and when, is forgotten.")
     list_title = _("Segments")
     add_text = _("New segment")
     empty_text = _("No segments yet. Make one by a rule: who pays most, who has not been seen for a month.")
@@ -144,7 +146,8 @@ class SegmentAdmin(ConsoleAdmin):
             if not (segment.is_static and getattr(page, "is_for_rules", False))
         ]
         figures = Figures().of([segment])
-        f"{reverse('admin:customers_segment_overlap')}?{urlencode({'segment': segment.pk})}"
+        overlap = f"{reverse('admin:customers_segment_overlap')}?{urlencode({'segment': segment.pk})}"
+        audit = audit_of(request.user, "segment", segment.pk)
         return {
             **self.admin_site.each_context(request),
             "title": segment.name,
@@ -154,11 +157,8 @@ class SegmentAdmin(ConsoleAdmin):
             "state_shown": figures.state(segment),
             "tabs": [
                 *((link, label, request.path == link) for link, label in tabs),
-                (
-                    f"{reverse('admin:customers_segment_overlap')}?{urlencode({'segment': segment.pk})}",
-                    _("Overlap"),
-                    False,
-                ),
+                (overlap, _("Overlap"), False),
+                *([(audit, _("Audit"), False)] if audit else []),
             ],
             "may_change": self.has_change_permission(request, segment),
             "may_delete": self.has_delete_permission(request, segment),

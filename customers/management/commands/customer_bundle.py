@@ -1,13 +1,14 @@
 """`manage.py customer_bundle ID`."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from customers.privacy.bundle import write_bundle
-from parlant_site.common.errors import Refusal
+from customers.transfer.commands import acting_as, add_user_argument
 
 
 class Command(BaseCommand):
@@ -19,13 +20,14 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("customer", metavar="ID", help="id of the customer, also of one who was deleted or merged")
         parser.add_argument("--output", metavar="FILE", type=Path, help="write to a file, which must not exist yet")
+        add_user_argument(parser)
 
-    def handle(self, *args: Any, customer: str, output: Path | None, **options: Any) -> None:
+    def handle(self, *args: Any, customer: str, output: Path | None, user: str | None, **options: Any) -> None:
         """Write it, to standard output unless told otherwise."""
-        try:
-            pieces = write_bundle(customer)
-        except Refusal as refusal:
-            raise CommandError(refusal.detail) from None
+        with acting_as(user, "customers.export"):
+            self._write(write_bundle(customer), output)
+
+    def _write(self, pieces: Iterable[bytes], output: Path | None) -> None:
         if output is None:
             sink = getattr(self.stdout._out, "buffer", None) or sys.stdout.buffer
             for piece in pieces:

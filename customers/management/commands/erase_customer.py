@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from customers.parts import Conversations
 from customers.privacy.erasing import erase, preview
 from customers.privacy.models import Erasure
-from parlant_site.common.errors import Refusal
+from customers.transfer.commands import acting_as, add_user_argument
 
 
 class Command(BaseCommand):
@@ -31,25 +31,27 @@ class Command(BaseCommand):
         what.add_argument("--proof", action="store_true", help="erase nothing; show the proofs that she was erased")
         parser.add_argument("--dry-run", action="store_true", help="show what would go, and erase nothing")
         parser.add_argument("--yes", action="store_true", help="do not ask")
+        add_user_argument(parser)
 
-    def handle(self, *args: Any, customer: str, **options: Any) -> None:
+    def handle(self, *args: Any, customer: str, user: str | None, **options: Any) -> None:
         """Show what will go, ask, erase, and print the proof."""
-        if options["proof"]:
-            return self._show_proofs(customer)
-        try:
-            for name, number in preview(customer).items():
-                self.stdout.write(f"{number:>10,}  {name.replace('_', ' ')}")
-            if options["dry_run"]:
-                return None
-            if options["conversations"] is None:
-                raise CommandError("Say what becomes of her conversations: --conversations delete, or redact.")
-            if not options["yes"]:
-                self._ask(customer)
-            [proof] = erase([customer], conversations=Conversations(options["conversations"]))
-        except Refusal as refusal:
-            raise CommandError(refusal.detail) from None
+        with acting_as(user, "customers.view_erasure" if options["proof"] else "customers.erase"):
+            if options["proof"]:
+                self._show_proofs(customer)
+            else:
+                self._erase(customer, options)
+
+    def _erase(self, customer: str, options: dict[str, Any]) -> None:
+        for name, number in preview(customer).items():
+            self.stdout.write(f"{number:>10,}  {name.replace('_', ' ')}")
+        if options["dry_run"]:
+            return
+        if options["conversations"] is None:
+            raise CommandError("Say what becomes of her conversations: --conversations delete, or redact.")
+        if not options["yes"]:
+            self._ask(customer)
+        [proof] = erase([customer], conversations=Conversations(options["conversations"]))
         self.stdout.write(f"Erased. Proof {proof.pk}, {proof.seal}.")
-        return None
 
     def _ask(self, customer: str) -> None:
         if not sys.stdin.isatty():

@@ -30,7 +30,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="COLUMN=FIELD",
-            help="what a column says: id, name, tags, metadata.KEY, or nothing (COLUMN=); guessed otherwise",
+            help="what a column says: id, name, tags, metadata.KEY, metadata (all as JSON), or nothing (COLUMN=)",
         )
         parser.add_argument("--dry-run", action="store_true", help="say what would be, and write nothing")
         parser.add_argument("--encoding", default="", help="default: by its mark, else UTF-8, else Windows-1252")

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from customers.merging.choices import Choices, Side, TagChoice
 from customers.merging.merge import merge, unmerge
 from customers.merging.models import CustomerMerge
-from parlant_site.common.errors import Refusal
+from customers.transfer.commands import acting_as, add_user_argument
 
 
 class Command(BaseCommand):
@@ -34,10 +34,11 @@ class Command(BaseCommand):
             help="take this metadata key from the other one; otherwise the survivor's is kept where she has one",
         )
         parser.add_argument("--undo", metavar="MERGE", help="undo this merge")
+        add_user_argument(parser)
 
-    def handle(self, *args: Any, survivor: str | None, other: str | None, **options: Any) -> None:
+    def handle(self, *args: Any, survivor: str | None, other: str | None, user: str | None, **options: Any) -> None:
         """Merge, or take back, and say what became of it."""
-        try:
+        with acting_as(user, "customers.merge"):
             if options["undo"]:
                 self._undo(options["undo"])
                 return
@@ -46,8 +47,6 @@ class Command(BaseCommand):
             metadata = dict.fromkeys(options["take"], Side.OTHER)
             choices = Choices(Side(options["name"]), metadata, TagChoice(options["tags"]))
             made = merge(survivor, other, choices)
-        except Refusal as refusal:
-            raise CommandError(refusal.detail) from None
         self.stdout.write(f"Merged {made.gone_id} into {made.survivor_id}. Undo: merge_customers --undo {made.pk}")
 
     def _undo(self, key: str) -> None:

@@ -1,15 +1,30 @@
 """`manage.py segment`: segments on the command line."""
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from customers.segments.backtesting import LONGEST
 from customers.segments.commands import asking, counting, files, indexing
-from customers.segments.commands.output import Output
+from customers.segments.commands.output import Output, WrongCommandLine, said
 from parlant_site.common.errors import Refusal
+
+
+def whole(least: int, most: int = sys.maxsize) -> Callable[[str], int]:
+    """Answer a reader of whole numbers within bounds."""
+
+    def read(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        if not least <= number <= most:
+            upper = "" if most == sys.maxsize else f" to {most}"
+            raise ArgumentTypeError(f"write a whole number from {least}{upper}{'' if upper else ' on'}")
+        return number
+
+    return read
 
 
 class Command(BaseCommand):
@@ -30,7 +45,9 @@ class Command(BaseCommand):
         preview.add_argument("--time-zone", default="", help="where its days begin (default: as the settings say)")
         backtest = self._add("backtest", asking.backtest_)
         backtest.add_argument("rule", help='such as "tag:VIP and metadata.mrr > 500"')
-        backtest.add_argument("--days", type=int, default=90, help="how far back (default and most: 90)")
+        backtest.add_argument(
+            "--days", type=whole(1, LONGEST), default=LONGEST, help=f"how far back (default and most: {LONGEST})"
+        )
         backtest.add_argument("--time-zone", default="", help="where its days begin (default: as the settings say)")
         explain = self._add("explain", asking.explain_)
         explain.add_argument("segment")
@@ -38,13 +55,15 @@ class Command(BaseCommand):
         members = self._add("members", asking.members)
         members.add_argument("segment")
         members.add_argument("--at", help="as of an instant, or the end of a day")
-        members.add_argument("--limit", type=int, default=100, help="how many (default 100; 0: all)")
+        members.add_argument("--limit", type=whole(0), default=100, help="how many (default 100; 0: all)")
         for name, function in (("refresh", counting.refresh_), ("reconcile", counting.reconcile)):
             counted = self._add(name, function)
             counted.add_argument("segments", nargs="*", metavar="segment")
             counted.add_argument("--all", action="store_true", help="every segment")
         self._add("overlap", asking.overlap_).add_argument("segments", nargs="+", metavar="segment")
-        self._add("keys", asking.keys)
+        keys = self._add("keys", asking.keys)
+        keys.add_argument("--personal", action="append", default=[], metavar="KEY", help="mark KEY as personal data")
+        keys.add_argument("--not-personal", action="append", default=[], metavar="KEY", help="take the mark off KEY")
         index = self._add("index", indexing.index)
         index.add_argument("action", choices=["list", "add", "remove", "advise"])
         index.add_argument("field", nargs="?", help="such as metadata.mrr")
@@ -73,6 +92,6 @@ class Command(BaseCommand):
         try:
             code = function(out, **options)
         except Refusal as refusal:
-            raise CommandError(refusal.detail) from None
+            raise CommandError(said(refusal), returncode=2 if isinstance(refusal, WrongCommandLine) else 1) from None
         if code:
             sys.exit(code)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
-from django.utils.dateparse import parse_date, parse_datetime
+from rich.text import Text
 from rich.tree import Tree
 
+from customers.insight.catalogue import MetadataKey, metadata_keys, total_customers
+from customers.insight.counting import preview
 from customers.models import Customer
-from customers.segments.backtesting import LONGEST, backtest
-from customers.segments.catalogue import metadata_keys, total_customers
-from customers.segments.commands.output import Output
-from customers.segments.counting import preview
-from customers.segments.explaining import Explanation, explain
-from customers.segments.faces import DatabaseNames, read_text, write_leaf
+from customers.rules.explaining import Explanation, explain
+from customers.rules.faces import DatabaseNames, read_text, write_leaf
+from customers.rules.fields import field_named
+from customers.rules.periods import instant_named
+from customers.rules.tree import Group, Leaf
+from customers.segments.backtesting import backtest
+from customers.segments.commands.output import Output, WrongCommandLine
+from customers.segments.editing import time_zone_named
 from customers.segments.members import Member, read_members
 from customers.segments.models import Segment
 from customers.segments.overlapping import overlap
-from customers.segments.periods import Moment
-from customers.segments.rules import Group
 from customers.segments.serializers import MemberBody, SegmentBody
 from parlant_site.common.errors import BadInput, NotFound
 
@@ -56,7 +58,7 @@ def _state(body: dict[str, Any]) -> str:
 def preview_(out: Output, *, rule: str, time_zone: str, **_: Any) -> None:
     """Count the customers whom a rule matches, in all and for each leaf, and show some."""
     tree = read_text(rule, DatabaseNames())
-    found = preview(tree, Segment(time_zone=time_zone).moment())
+    found = preview(tree, _in_zone(time_zone).moment())
     if out.is_json:
         out.data(found.to_json())
         return
@@ -69,9 +71,7 @@ def preview_(out: Output, *, rule: str, time_zone: str, **_: Any) -> None:
 
 def backtest_(out: Output, *, rule: str, days: int, time_zone: str, **_: Any) -> None:
     """Say how large a rule's segment would have been on each of the last days, from what was recorded."""
-    if not 1 <= days <= LONGEST:
-        raise BadInput.at("days", msg=f"Write a number of days from 1 to {LONGEST}")
-    found = backtest(read_text(rule, DatabaseNames()), zone=Segment(time_zone=time_zone).zone, days=days)
+    found = backtest(read_text(rule, DatabaseNames()), zone=_in_zone(time_zone).zone, days=days)
     rows = [[f"{day.day}", day.size, day.entered, day.left] for day in found.days]
     data = {**asdict(found), "is_exact": found.is_exact}
     out.table(["Day", "Size", "Entered", "Left"], rows, data, empty="Nothing.")
@@ -79,6 +79,14 @@ def backtest_(out: Output, *, rule: str, days: int, time_zone: str, **_: Any) ->
         out.say(f"Estimated: {found.sampled:,} of {found.customers:,} customers were asked.")
     if not out.is_json and found.as_of_today:
         out.say(f"Of no past is known, and so as today on all days: {', '.join(found.as_of_today)}.")
+
+
+def _in_zone(name: str) -> Segment:
+    """Answer a segment that is not kept, whose days begin in a time zone."""
+    try:
+        return Segment(time_zone=time_zone_named(name))
+    except BadInput as bad:
+        raise WrongCommandLine(f"--time-zone: {bad.problems[0]['msg']}") from None
 
 
 def _count(count: Any) -> str:
@@ -94,7 +102,7 @@ def _text(node: Any, names: DatabaseNames) -> str:
 
 def _grow(branch: Tree, group: Group, path: tuple[int, ...], label: Any) -> None:
     for index, node in enumerate(group.rules):
-        below = branch.add(label(node, (*path, index)), highlight=False)
+        below = branch.add(Text(label(node, (*path, index))), highlight=False)
         if isinstance(node, Group):
             _grow(below, node, (*path, index), label)
 
@@ -102,7 +110,7 @@ def _grow(branch: Tree, group: Group, path: tuple[int, ...], label: Any) -> None
 def explain_(out: Output, *, segment: str, customer: str, **_: Any) -> int:
     """Say why a customer is, or is not, in a segment; exit code 0 when she is, 3 when she is not."""
     row = named(segment)
-    who = Customer.found_in(Customer.objects.all(), customer)
+    who = Customer.at(customer)
     is_in = row.members.filter(customer=who).exists()
     pin = row.pins.filter(customer=who).first()
     explained = None if row.is_static else explain(row.tree, who.pk, row.moment())
@@ -120,7 +128,7 @@ def explain_(out: Output, *, segment: str, customer: str, **_: Any) -> int:
         out.say(f"She is pinned {'in' if pin.is_in else 'out'}: {pin.reason}")
     if explained:
         names = DatabaseNames()
-        tree = Tree(_answer(explained, names))
+        tree = Tree(Text(_answer(explained, names)), highlight=False)
         _branch(tree, explained, names)
         out.show(tree)
     return 0 if is_in else 3
@@ -128,15 +136,26 @@ def explain_(out: Output, *, segment: str, customer: str, **_: Any) -> int:
 
 def _branch(tree: Tree, explained: Explanation, names: DatabaseNames) -> None:
     for part in explained.parts:
-        _branch(tree.add(_answer(part, names), highlight=False), part, names)
+        _branch(tree.add(Text(_answer(part, names)), highlight=False), part, names)
 
 
 def _answer(part: Explanation, names: DatabaseNames) -> str:
     text = f"{'yes' if part.holds else 'no '}  {_text(part.node, names)}"
     if isinstance(part.node, Group):
         return text
-    text += f"  (is {part.actual!r})" if part.actual is not None else "  (missing)"
-    return text.replace("[", "\\[")
+    return f"{text}  ({_actual(part, names)})"
+
+
+def _actual(part: Explanation, names: DatabaseNames) -> str:
+    """Answer what a customer has; of tags and segments their names."""
+    assert isinstance(part.node, Leaf)
+    field = field_named(part.node.field)
+    if part.actual is None:
+        return "missing"
+    if field is None or not isinstance(part.actual, list):
+        return f"is {part.actual!r}"
+    called = [names.name_of(field.kind, str(key)) or f"#{key}" for key in part.actual]
+    return f"has {', '.join(called)}" if called else "has none"
 
 
 def members(out: Output, *, segment: str, at: str | None, limit: int, **_: Any) -> None:
@@ -158,18 +177,12 @@ def members(out: Output, *, segment: str, at: str | None, limit: int, **_: Any) 
         out.say(f"... and {page.total_count - len(found):,} more: --limit 0 lists all.")
 
 
-def _instant(text: str, segment: Segment) -> Any:
+def _instant(text: str, segment: Segment) -> datetime:
     """Answer an instant; a day is its end, in the segment's time zone."""
     try:
-        instant = parse_datetime(text)
-        if instant is None and (day := parse_date(text)) is not None:
-            instant = datetime.combine(day, time.max)
-    except ValueError:
-        instant = None
-    if instant is None:
-        raise BadInput.at("--at", msg="Write a date, or a date and a time, such as 2026-05-01 or 2026-05-01T12:00:00Z")
-    moment: Moment = segment.moment()
-    return instant if instant.tzinfo else instant.replace(tzinfo=moment.zone)
+        return instant_named(text, segment.moment())
+    except ValueError as error:
+        raise WrongCommandLine(f"--at: {error}") from None
 
 
 def overlap_(out: Output, *, segments: list[str], **_: Any) -> None:
@@ -179,10 +192,22 @@ def overlap_(out: Output, *, segments: list[str], **_: Any) -> None:
     out.table(["Segments", "Members", "In no other of these"], rows, [one.to_json() for one in found], empty="")
 
 
-def keys(out: Output, **_: Any) -> None:
+def keys(out: Output, *, personal: list[str], not_personal: list[str], **_: Any) -> None:
     """List the metadata keys that customers have, as the catalogue knows them."""
+    for marked, is_personal in ((personal, True), (not_personal, False)):
+        for key in marked:
+            MetadataKey.mark_personal(key, is_personal)
     total = total_customers()
     found = metadata_keys()
-    rows = ([one.key, one.customers, f"{one.customers / (total or 1):.1%}", ", ".join(one.types)] for one in found)
+    rows = (
+        [
+            one.key,
+            one.customers,
+            f"{one.customers / (total or 1):.1%}",
+            ", ".join(one.types),
+            "yes" if one.personal else "",
+        ]
+        for one in found
+    )
     data = [one.to_json(total) for one in found]
-    out.table(["Key", "Customers", "Filled", "Types"], rows, data, empty="No customer has metadata.")
+    out.table(["Key", "Customers", "Filled", "Types", "Personal"], rows, data, empty="No customer has metadata.")

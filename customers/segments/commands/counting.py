@@ -11,12 +11,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from customers.segments import running
 from customers.segments.commands.asking import named
-from customers.segments.commands.output import Output
+from customers.segments.commands.output import Output, WrongCommandLine
 from customers.segments.editing import refresh
 from customers.segments.history import Cause, RunState, SegmentRun
 from customers.segments.models import Segment
 from customers.segments.serializers import RunBody
-from parlant_site.common.errors import BadInput
 
 WAIT = 0.2
 DRIFT = 3
@@ -38,9 +37,9 @@ def reconcile(out: Output, **options: Any) -> int:
 
 def _count(out: Output, cause: Cause, *, segments: Sequence[str], all: bool, verbosity: int, **_: Any) -> int:
     if bool(segments) is all:
-        raise BadInput.at("segments", msg="Name segments, or say --all")
+        raise WrongCommandLine("Name segments, or say --all")
     chosen = list(Segment.objects.order_by("name")) if all else [named(text) for text in segments]
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     runs = []
     with Progress(*columns, console=Console(stderr=True), disable=verbosity == 0) as progress:
         for segment in chosen:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from customers.segments.commands.output import Output
+from customers.segments.commands.output import Output, WrongCommandLine
 from customers.segments.indexes import add_index, advise, indexes, remove_index
-from parlant_site.common.errors import BadInput
 
 
 def index(out: Output, *, action: str, field: str | None, kind: str | None, **_: Any) -> None:
     """List, add or remove indexes of metadata fields for rules, or advise where one would help (PostgreSQL)."""
     if action in ("add", "remove"):
         if field is None or kind is None:
-            raise BadInput.at("field", msg=f"Write what to {action}, such as: metadata.mrr number")
+            raise WrongCommandLine(f"Write what to {action}, such as: metadata.mrr number")
         if action == "add":
             add_index(field, kind)
         else:

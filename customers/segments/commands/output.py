@@ -9,6 +9,13 @@ from typing import Any
 from django.utils import timezone
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
+
+from parlant_site.common.errors import BadInput, Refusal
+
+
+class WrongCommandLine(Refusal):
+    """The arguments cannot be meant."""
 
 
 class Output:
@@ -27,7 +34,8 @@ class Output:
         for header in headers:
             table.add_column(header, overflow="fold")
         for row in rows:
-            table.add_row(*(shown(cell) for cell in row))
+            # As texts: of a plain string the library would take [a-z] and :cat: for marks of its own.
+            table.add_row(*(Text(shown(cell)) for cell in row))
         self.show(table) if table.row_count else self.say(empty)
 
     def show(self, renderable: RenderableType) -> None:
@@ -56,6 +64,20 @@ def shown(cell: Any) -> str:
     if hasattr(cell, "tzinfo"):
         return f"{timezone.localtime(cell):%Y-%m-%d %H:%M:%S}"
     return str(cell)
+
+
+def said(refusal: Refusal) -> str:
+    """Answer why something was refused, a line for each thing that is wrong: where it is, and what to write."""
+    if not isinstance(refusal, BadInput):
+        return refusal.detail
+    lines = []
+    for problem in refusal.problems:
+        loc = problem["loc"] if isinstance(problem["loc"], list) else [problem["loc"]]
+        if [*map(type, loc[-2:])] == [int, int]:  # the place in a text, which the message names as well
+            loc = loc[:-2]
+        where = ".".join(map(str, loc))
+        lines.append(f"{where}: {problem['msg']}" if where else str(problem["msg"]))
+    return "\n".join(lines)
 
 
 def _width(stdout: Any) -> int | None:

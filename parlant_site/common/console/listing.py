@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,8 +39,12 @@ class Filter:
         """Answer the values that are offered, with their labels."""
         raise NotImplementedError
 
-    def counts(self) -> Mapping[str, str]:
-        """Answer how many rows some of the choices have in the whole list, as it is shown."""
+    def said(self, value: str) -> Any:
+        """Answer a value for people, of a filter that offers nothing: one that is followed from elsewhere."""
+        return value
+
+    def counts(self, listing: Listing) -> Mapping[str, str]:
+        """Answer how many rows some of the choices would show, beside what else the list is narrowed by."""
         return {}
 
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -59,11 +64,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class OfferedFilter:
-    """A filter as the page shows it."""
+    """A filter as the page shows it: what it offers, or what was followed from elsewhere."""
 
     name: str
     label: Any
     choices: list[Choice]
+    followed: list[Choice]
 
     @property
     def chosen(self) -> list[Choice]:
@@ -83,16 +89,24 @@ class Listing:
         orders: Sequence[Order],
         filters: Iterable[Filter] = (),
         search: Callable[[QuerySet[Any], str], QuerySet[Any]] | None = None,
+        whole: int | None = None,
     ) -> None:
+        """Show rows of a table, or some of them, who are `whole` in all: then nobody needs to count those."""
+        self.begun = time.monotonic()
         self.query: QueryDict = request.GET
         self.columns, self.orders, self.filters = columns, {order.name: order for order in orders}, list(filters)
         self.search = search
         self.words = self.query.get("q", "").replace("\0", "").strip() if search else ""
         self.all_rows = rows
-        self.matching = self._match(rows)
+        self.whole = whole
+        self.matching = self.narrow(rows)
+        self.shared: dict[str, Any] = {}  # what filters find out for each other
 
-    def _match(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def narrow(self, rows: QuerySet[Any], *, but: str = "") -> QuerySet[Any]:
+        """Answer those of the rows that match the search and the filters, or all but one filter."""
         for each in self.filters:
+            if each.name == but:
+                continue
             values = [value for value in self.query.getlist(each.name) if value and "\0" not in value]
             for value in values if each.many else values[-1:]:
                 rows = each.apply(rows, value)
@@ -132,6 +146,8 @@ class Listing:
         """
         if len(self.page.rows) < PAGE_SIZE and not (self.page.before or self.page.after):
             return len(self.page.rows), "exactly"
+        if not self.is_narrowed and self.whole is not None:
+            return self.whole, "exactly"
         if not self.is_narrowed and connection.vendor == "postgresql":
             estimate = _estimate(self.all_rows.model._meta.db_table)
             if estimate > COUNTED:
@@ -185,7 +201,7 @@ class Listing:
 
     def _offer(self, each: Filter) -> OfferedFilter:
         held = [value for value in self.query.getlist(each.name) if value]
-        choices, counts = [], each.counts()
+        choices, counts = [], each.counts(self)
         for value, label in each.choices():
             chosen = value in held if each.many else held[-1:] == [value]
             if each.many:
@@ -194,7 +210,12 @@ class Listing:
             else:
                 link = self.link(**{each.name: "" if chosen else value})
             choices.append(Choice(label, link, chosen, counts.get(value, "")))
-        return OfferedFilter(each.name, each.label, choices)
+        followed = []
+        if not choices:
+            for value in dict.fromkeys(held) if each.many else held[-1:]:
+                rest = [other for other in held if other != value] if each.many else ""
+                followed.append(Choice(each.said(value.replace("\0", "")), self.link(**{each.name: rest}), True))
+        return OfferedFilter(each.name, each.label, choices, followed)
 
 
 def _estimate(table: str) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
@@ -35,6 +36,20 @@ def list_of(model: str, **query: str | int) -> str:
     """Answer the address of a model's list (such as customers_customer), narrowed by a query."""
     narrowed = f"?{urlencode(query)}" if query else ""
     return reverse(f"admin:{model}_changelist") + narrowed
+
+
+def audit_of(user: Any, kind: str, key: object) -> str:
+    """Answer the address of what was changed of an object; "" for those who may not see the audit."""
+    if not user.has_perm("parlant_site.view_auditentry"):
+        return ""
+    return list_of("parlant_site_auditentry", kind=kind, object=str(key))
+
+
+def name_of_user(key: str) -> str:
+    """Answer the name of the user with an id in an address; the id itself when there is none."""
+    if not (key.isascii() and key.isdecimal() and len(key) < 10):
+        return key
+    return User.objects.filter(pk=int(key)).values_list("username", flat=True).first() or key
 
 
 def hue_of(key: str) -> int:

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from parlant_site.common.console.forms import ContractForm
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter, Listing
+from parlant_site.common.console.markup import audit_of
 from parlant_site.common.errors import Refusal
 
 NEWEST = Order("created", _("Created"), "creation_utc")
@@ -34,6 +37,10 @@ class ConsoleAdmin(admin.ModelAdmin):
     add_text: Any = ""
     empty_text: Any = _("Nothing here yet.")
     search_hint: Any = ""
+    deleting: Any = ""
+    deletes: Any = _("Delete")
+    has_change_page = True
+    delete_confirmation_template = "admin/console/delete.html"
 
     def columns(self, request: HttpRequest) -> Sequence[Column]:
         """Answer the columns of the list."""
@@ -56,13 +63,14 @@ class ConsoleAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list."""
+        listing = (extra_context or {}).get("listing")
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
             "title": self.list_title or str(self.opts.verbose_name_plural).capitalize(),
             "opts": self.opts,
-            "listing": self.listing(request),
+            "listing": listing or self.listing(request),
             "empty_text": self.empty_text,
             "search_hint": self.search_hint,
             "add_text": self.add_text,
@@ -108,6 +116,17 @@ class ConsoleAdmin(admin.ModelAdmin):
             request.refusal = refusal  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show the form, with the way to what was changed before."""
+        context["list_title"] = self.list_title
+        if (original := context.get("original")) is not None:
+            context["audit_link"] = self.audit_link(request, original)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def audit_link(self, request: HttpRequest, row: Any) -> str:
+        """Answer the address of what was changed of a row; "" for those who may not see it."""
+        return audit_of(request.user, str(self.opts.model_name), row.pk)
+
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Write through the model's own method and answer the row."""
         return form.write() if isinstance(form, ContractForm) else super().save_form(request, form, change)
@@ -122,10 +141,23 @@ class ConsoleAdmin(admin.ModelAdmin):
         if not isinstance(form, ContractForm):
             super().save_related(request, form, formsets, change)
 
-    def missing(self, request: HttpRequest, object_id: str) -> Any:
-        """Say that there is no such row, on the home page."""
-        redirect = self._get_obj_does_not_exist_redirect  # type: ignore[attr-defined]
-        return redirect(request, self.opts, object_id)
+    def missing(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say that there is no such row, on the list; on the home page to those who may not see the list."""
+        said = _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?")
+        name = capfirst(str(self.opts.verbose_name))
+        self.message_user(request, said % {"name": name, "key": unquote(object_id)}, messages.WARNING)
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return HttpResponseRedirect(reverse(page if self.has_view_permission(request) else "admin:index"))
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        return self.missing(request, object_id)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to what was changed of the object: the audit knows it, whatever the channel."""
+        audit = audit_of(request.user, str(self.opts.model_name), unquote(object_id))
+        if not audit or not self.has_view_permission(request):
+            raise PermissionDenied
+        return HttpResponseRedirect(audit)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], list[str]]:
         """Answer what a deletion takes along, without loading it: an object may have a hundred thousand rows."""
@@ -136,7 +168,14 @@ class ConsoleAdmin(admin.ModelAdmin):
         """Ask, then delete; what the model refuses is said on the list."""
         try:
             with transaction.atomic():
-                return super().delete_view(request, object_id, extra_context)
+                more = {
+                    "list_title": self.list_title,
+                    "consequence": self.deleting,
+                    "deletes": self.deletes,
+                    "has_change_page": self.has_change_page,
+                    **(extra_context or {}),
+                }
+                return super().delete_view(request, object_id, more)
         except Refusal as refusal:
             self.message_user(request, refusal.detail, messages.ERROR)
             return self.response_delete_refused(request)

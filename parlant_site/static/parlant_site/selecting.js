@@ -7,6 +7,7 @@ const tell = () => {
   const ticked = boxes.filter((box) => box.checked).length;
   all.checked = ticked === boxes.length;
   all.indeterminate = ticked > 0 && ticked < boxes.length;
+  if (!said) return;
   const { all: everybody, one, some } = said.dataset;
   said.textContent = ticked === 0 ? everybody : ticked === 1 ? one : some.replace("%n", ticked);
 };

@@ -1,0 +1,1 @@
+"""Numbers about customers: counts, samples, near misses, the catalogue of metadata keys, hints on rules."""
