@@ -112,6 +112,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 # Only a proxy that was declared may say over which scheme the request came.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENVIRONMENT.trusted_proxies else None
 CSRF_FAILURE_VIEW = "parlant_site.site_views.stale_form"
+PARLANT_TOO_LARGE_VIEW = "parlant_site.site_views.too_large"
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 X_FRAME_OPTIONS = "DENY"
 

@@ -6,6 +6,7 @@ from functools import cache, wraps
 from django.contrib import admin
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import Resolver404, resolve
 from django.utils.encoding import escape_uri_path
@@ -15,6 +16,7 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
 
+from parlant_site.common.bodies import largest_body
 from parlant_site.common.rendering import dumps
 
 
@@ -91,6 +93,17 @@ def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer 403 to a form of the admin that was sent without a valid token, and say what to do."""
     context = {**admin.site.each_context(request), "title": _("This page is out of date"), "status": "stale"}
     return TemplateResponse(request, "admin/console/trouble.html", context, status=403).render()
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    """Answer 413 to a form of the admin that was sent with too large a file, and say what to do."""
+    context = {
+        **admin.site.each_context(request),
+        "title": _("The file is too large"),
+        "status": "large",
+        "limit": filesizeformat(largest_body(request.path)),
+    }
+    return TemplateResponse(request, "admin/console/trouble.html", context, status=413).render()
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -42,6 +43,25 @@ def test_a_form_that_is_out_of_date_says_so_inside_the_console(operator: User) -
     assert b"<style" not in answer.content
     assert not Tag.objects.exists()
     assert Client(enforce_csrf_checks=True).post("/admin/login/", {}).status_code == 403
+
+
+def test_a_file_that_is_too_large_is_refused_inside_the_console(operator: User, settings: Any) -> None:
+    settings.PARLANT_MAX_UPLOAD_BYTES = 2048
+    careful = Client(enforce_csrf_checks=True)
+    careful.force_login(operator)
+    sent = {"file": "x" * 4096}
+    url = "/admin/customers/datajob/upload/"
+    answer = careful.post(url, sent, headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
+    assert answer.status_code == 413
+    shown = text_of(answer.content)
+    assert "The file is too large Nothing was done: up to 2.0" in shown.replace("\xa0", " ")
+    assert "manage.py import_customers" in shown
+    assert b'class="menu"' in answer.content
+    for accept in ("*/*", "application/json"):
+        answer = careful.post(url, sent, headers={"Accept": accept})
+        assert (answer.status_code, answer.json()) == (413, {"detail": "The body is larger than 2048 bytes"})
+    api = Client().post("/customers", b"x" * 2_000_000, "application/json", headers={"Accept": "text/html"})
+    assert api.json() == {"detail": "The body is larger than 1048576 bytes"}
 
 
 def test_who_did_not_sign_in_learns_nothing_of_what_is_there(db: None) -> None:
