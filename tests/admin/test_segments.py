@@ -65,6 +65,7 @@ def test_the_list_shows_each_segment_with_its_size_movement_and_users(browser: C
     assert "+1 −0 entered and left" in shown
     assert "Fair" in shown
     assert "List" in shown
+    assert "Today Current as of Used by" in shown
     assert text_of(browser.get(f"{LIST}?q=fair").content).count("from ") == 1
 
 

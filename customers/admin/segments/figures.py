@@ -32,11 +32,10 @@ class Figures:
         self.days: dict[str, dict[date, SegmentDay]] = {}
         self.instants: dict[str, datetime] = {}
         self.runs: dict[str, SegmentRun] = {}
-        self.counted_at: dict[str, datetime] = {}
         self.users: dict[str, list[Segment]] = {}
 
     def of(self, segments: Iterable[Segment]) -> Figures:
-        """Ask for the figures of these segments; seven queries, however many they are."""
+        """Ask for the figures of these segments; six queries, however many they are."""
         rows = list(segments)
         if not rows:
             return self
@@ -46,8 +45,6 @@ class Figures:
         self.instants = as_of(rows)
         unfinished = SegmentRun.objects.unfinished().filter(segment__in=keys)
         self.runs = {run.segment_id: run for run in unfinished}
-        ended = SegmentRun.objects.filter(segment__in=keys, state=RunState.OK).order_by()
-        self.counted_at = dict(ended.values_list("segment_id").annotate(Max("finished_utc")))
         newest = SegmentRun.objects.filter(
             pk__in=SegmentRun.objects.filter(segment__in=keys)
             .order_by()
@@ -123,10 +120,6 @@ class Figures:
         if run.state == RunState.QUEUED:
             return badge(_("Waits to be counted"), "waiting")
         return badge(_("Counting %d %%") % (run.percent or 0), "waiting")
-
-    def counted(self, segment: Segment) -> SafeString:
-        """Answer when all customers were last looked at."""
-        return ago(self.counted_at.get(segment.pk))
 
     def used(self, segment: Segment) -> SafeString:
         """Answer the segments whose rules name it, and the tag that its members bear."""

@@ -96,8 +96,7 @@ class SegmentAdmin(ConsoleAdmin):
             Column("size", _("Customers"), figures.size, order="size"),
             Column("line", _("30 days"), figures.line),
             Column("moved", _("Today"), figures.moved),
-            Column("asof", _("As of"), figures.as_of),
-            Column("counted", _("Last counted"), figures.counted),
+            Column("asof", _("Current as of"), figures.as_of),
             Column("used", _("Used by"), figures.used),
         )
 
