@@ -33,9 +33,14 @@ def customer_page(admin: ConsoleAdmin, name: str, handler: Handler, *, permissio
     return path(f"<path:object_id>/{name}/", admin.admin_site.admin_view(view), name=f"customers_customer_{name}")
 
 
+def profile_of(customer_id: str) -> str:
+    """Answer the address of the page with the form and, beside it, the merges."""
+    return reverse("admin:customers_customer_change", args=[quote(customer_id)])
+
+
 def to_survivor(object_id: str) -> HttpResponseRedirect | None:
     """Answer the way to the customer into whom the bearer of an id was merged; None when she was not."""
     alias = None if "\0" in object_id else CustomerAlias.objects.filter(pk=unquote(object_id)).first()
     if alias is None:
         return None
-    return HttpResponseRedirect(reverse("admin:customers_customer_change", args=[quote(alias.customer_id)]))
+    return HttpResponseRedirect(profile_of(alias.customer_id))

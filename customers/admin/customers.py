@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from customers.admin.bulk import bulk_page, carried_by, offers
-from customers.admin.customer_pages import to_survivor
+from customers.admin.customer_pages import profile_of, to_survivor
 from customers.admin.forms import CustomerForm
 from customers.admin.from_list import found_by
 from customers.admin.merging import merge_pages
@@ -42,6 +42,7 @@ class CustomerAdmin(ConsoleAdmin):
     """Customers: search over id, name and metadata, filters, chosen metadata columns."""
 
     form = CustomerForm
+    opens_on = "timeline"
     read_fields = ("name", "tag_names", "metadata_table")
     change_form_template = "admin/customers/customer/change_form.html"
     orders: Sequence[Order] = (
@@ -164,6 +165,10 @@ class CustomerAdmin(ConsoleAdmin):
         }
         return TemplateResponse(request, "admin/customers/customer/timeline.html", context)
 
+    def response_post_save_change(self, request: HttpRequest, obj: Customer) -> HttpResponseRedirect:
+        """Stay on the profile that was saved."""
+        return HttpResponseRedirect(profile_of(obj.pk))
+
     def has_delete_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
         """Never for the guest."""
         return super().has_delete_permission(request, obj) and not (obj is not None and obj.is_guest)
@@ -177,6 +182,7 @@ class CustomerAdmin(ConsoleAdmin):
             context |= {
                 "panels": panels(request, customer),
                 "guest_stays": GuestStays.__doc__ if customer.is_guest else "",
+                "show_save_and_continue": False,  # saving stays here anyway
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

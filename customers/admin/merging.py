@@ -14,14 +14,14 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from customers.admin.customer_pages import customer_page
+from customers.admin.customer_pages import customer_page, profile_of
 from customers.admin.panels import add_panel
 from customers.changing import tags_of
 from customers.merging.choices import Choices, Side, TagChoice, state_of
 from customers.merging.merge import MergeOutdated, merge, unmerge
 from customers.merging.models import CustomerMerge
 from customers.models import GUEST_ID, Customer
-from parlant_site.common.console.markup import chips, page_of
+from parlant_site.common.console.markup import chips
 from parlant_site.common.console.pages import ConsoleAdmin
 from parlant_site.common.errors import Refusal
 from parlant_site.common.personal import sight
@@ -92,11 +92,11 @@ def undo_view(request: HttpRequest, merge_id: str) -> HttpResponse:
         undone = unmerge(made.pk)
     except Refusal as refusal:
         messages.error(request, refusal.detail)
-        return HttpResponseRedirect(page_of(Customer(id=made.survivor_id)))
+        return HttpResponseRedirect(profile_of(made.survivor_id))
     messages.success(request, _("Undone: two customers again."))
     for sentence in undone.left:
         messages.warning(request, sentence)
-    return HttpResponseRedirect(page_of(Customer(id=undone.gone_id)))
+    return HttpResponseRedirect(profile_of(undone.gone_id))
 
 
 def _search(request: HttpRequest, customer: Customer, context: dict[str, Any]) -> HttpResponse:

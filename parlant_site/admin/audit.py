@@ -7,10 +7,8 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.admin.utils import quote
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -22,20 +20,21 @@ from parlant_site.common.console.changes import changes_of, tag_ids_in
 from parlant_site.common.console.filters import ActorFilter, RecentFilter
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter, Listing
-from parlant_site.common.console.markup import actor_of, ago, badge, change_lines, list_of
+from parlant_site.common.console.markup import actor_of, ago, badge, change_lines, list_of, page_of
 from parlant_site.common.console.pages import ConsoleAdmin
 from tags.models import Tag
 
-PAGES = {
-    "customer": "customers_customer",
-    "tag": "tags_tag",
-    "agent": "sessions_app_agent",
-    "cannedresponse": "sessions_app_cannedresponse",
-    "session": "sessions_app_session",
-    "segment": "customers_segment",
-    "datajob": "customers_datajob",
-    "metadatakey": "customers_metadatakey",
-    "user": "auth_user",
+# Kinds of objects that have pages, and whose they are.
+APPS = {
+    "customer": "customers",
+    "tag": "tags",
+    "agent": "sessions_app",
+    "cannedresponse": "sessions_app",
+    "session": "sessions_app",
+    "segment": "customers",
+    "datajob": "customers",
+    "metadatakey": "customers",
+    "user": "auth",
 }
 
 # Of kinds that are more than one word.
@@ -63,7 +62,7 @@ class KindFilter(Filter):
 
     def choices(self) -> Sequence[tuple[str, Any]]:
         """Answer the kinds that have pages."""
-        return [(kind, NAMES.get(kind, kind).capitalize()) for kind in PAGES]
+        return [(kind, NAMES.get(kind, kind).capitalize()) for kind in APPS]
 
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Answer the entries on such objects."""
@@ -170,16 +169,19 @@ class AuditAdmin(ConsoleAdmin):
         return False
 
 
+def _model_of(kind: str) -> type[Model]:
+    return apps.get_model(APPS[kind], kind)
+
+
 def _subject(request: HttpRequest) -> dict[str, Any]:
     """Answer the one object that is asked for, if it may be seen: a customer, or whose page to go back to."""
     kind, key = request.GET.get("kind", ""), request.GET.get("object", "")
-    if kind not in PAGES or not key or "\0" in key:
+    if kind not in APPS or not key or "\0" in key:
         return {}
-    app = PAGES[kind].partition("_" + kind)[0]
-    model = apps.get_model(app, kind)
-    if not request.user.has_perm(f"{app}.view_{kind}"):
+    model = _model_of(kind)
+    if not request.user.has_perm(f"{model._meta.app_label}.view_{kind}"):
         return {}
-    found = Customer.objects.filter(pk=key).first() if kind == "customer" else None
+    found = Customer.objects.prefetch_related("tag_links__tag").filter(pk=key).first() if kind == "customer" else None
     if found is not None:
         return {"customer": found}
     try:
@@ -197,12 +199,10 @@ def _who(entry: AuditEntry) -> Any:
 
 def _object(entry: AuditEntry) -> Any:
     name = entry.object_name or entry.object_id
-    page = f"admin:{PAGES.get(entry.kind, '')}_change"
-    try:
-        shown = format_html(
-            '<a class="name" href="{}"><bdi>{}</bdi></a>', reverse(page, args=[quote(entry.object_id)]), name
-        )
-    except NoReverseMatch:
+    if entry.kind in APPS and entry.object_id:
+        link = page_of(_model_of(entry.kind)(pk=entry.object_id))
+        shown = format_html('<a class="name" href="{}"><bdi>{}</bdi></a>', link, name)
+    else:
         shown = format_html('<bdi class="name">{}</bdi>', name)
     about = list_of("parlant_site_auditentry", kind=entry.kind, object=entry.object_id)
     kind = NAMES.get(entry.kind, entry.kind)

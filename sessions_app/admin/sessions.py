@@ -87,7 +87,7 @@ class SessionAdmin(ConsoleAdmin):
         """Show the list; of one customer under her own tabs, to those who may see her."""
         key, customer = request.GET.get("customer", ""), None
         if key and "\0" not in key and request.user.has_perm("customers.view_customer"):
-            customer = Customer.objects.filter(pk=key).first()
+            customer = Customer.objects.prefetch_related("tag_links__tag").filter(pk=key).first()
         return super().changelist_view(request, {"customer": customer, **(extra_context or {})})
 
     def _conversation(self, session: Session) -> SafeString:

@@ -105,9 +105,11 @@ TIMELINE = "/admin/customers/customer/ann_2F1/timeline/"
 
 
 def test_the_timeline_shows_all_in_one_stream(ann: Customer, browser: Client) -> None:
+    assert f'href="{TIMELINE}"' in browser.get("/admin/customers/customer/").content.decode(), "here she opens"
     page = browser.get(TIMELINE)
     seen = text_of(page.content)
     order = [
+        "Timeline Profile and metadata Conversations Segments Audit",
         "metadata.plan pro",
         "Answer 1",
         "Question <1>",

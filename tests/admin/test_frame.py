@@ -80,7 +80,7 @@ def test_deleting_says_what_becomes_of_the_rest(browser: Client, operator: User)
     asked = browser.get("/admin/customers/customer/ann/delete/").content
     assert "The conversations stay, under her id." in text_of(asked)
     assert b"<bdi>Ann &lt;b&gt;</bdi>" in asked
-    assert b'href="/admin/customers/customer/ann/change/"' in asked
+    assert b'href="/admin/customers/customer/ann/timeline/"' in asked
     browser.post("/admin/customers/customer/ann/delete/", {"post": "yes"})
     assert not Customer.objects.filter(pk="ann").exists()
     token, _text = AuthToken.objects.create(operator)

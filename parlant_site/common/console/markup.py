@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.db.models import Model
@@ -27,9 +28,10 @@ HUES = 8
 
 
 def page_of(row: Model) -> str:
-    """Answer the address of a row's page, whatever characters its id has."""
+    """Answer the address of the page on which a row opens, whatever characters its id has."""
     meta = row._meta
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(row.pk)])
+    opens_on = getattr(admin.site.get_model_admin(type(row)), "opens_on", "change")
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{opens_on}", args=[quote(row.pk)])
 
 
 def list_of(model: str, **query: str | int) -> str:

@@ -40,6 +40,7 @@ class ConsoleAdmin(admin.ModelAdmin):
     deleting: Any = ""
     deletes: Any = _("Delete")
     has_change_page = True
+    opens_on = "change"  # the page to which a row's name leads
     delete_confirmation_template = "admin/console/delete.html"
 
     def columns(self, request: HttpRequest) -> Sequence[Column]:
