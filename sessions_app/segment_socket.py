@@ -14,6 +14,7 @@ from parlant_site.common.rendering import dumps
 from sessions_app.consumers import HEARTBEAT, UNUSABLE, Pushing, Refused
 from sessions_app.segment_states import Moved, State, States, Watch, chosen, read_moves
 
+FORBIDDEN = 403
 AT_ONCE = 500  # events per reading, and customers per frame
 
 
@@ -28,6 +29,17 @@ class FollowSegments(Pushing):
         # first event on.
         self.told: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
+        self.sees_customers = False
+
+    async def check(self) -> None:
+        """Raise Refused unless the caller may see segments; find out, as often, whether she may see who is in them."""
+        before = self._check_at
+        await super().check()
+        if self._check_at != before:
+            answer = await self.caller.call("GET", "/segments", query="name=&customer_id=")
+            if not answer.is_fine and answer.status != FORBIDDEN:
+                raise Refused.by(answer)
+            self.sees_customers = answer.is_fine
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield `ready`, then for each segment that changes its moves and its count."""
@@ -57,19 +69,20 @@ class FollowSegments(Pushing):
     async def news(self, segment_id: str, state: State) -> AsyncIterator[bytes]:
         """Yield what the client was not told yet of a segment: its moves up to a state, and the count of that state.
 
-        Of moves that came since, the next state tells: else their count would never come.
+        Of moves that came since, the next state tells: else their count would never come. Who may not see customers is
+        told the count alone.
         """
         told, size = self.told.setdefault(segment_id, 0), self.sizes.setdefault(segment_id, 0)
         if told >= state.next_offset and size == state.size:
             return
-        while told < state.next_offset:
+        while told < state.next_offset and self.sees_customers:
             moves = await on_lane(read_moves, segment_id, told, min(AT_ONCE, state.next_offset - told))
             if not moves:  # the segment was just deleted
                 return
             for move in moves:
                 yield _moved(segment_id, move)
             self.told[segment_id] = told = moves[-1].following
-        self.sizes[segment_id] = state.size
+        self.told[segment_id], self.sizes[segment_id] = max(told, state.next_offset), state.size
         yield dumps({"type": "count", **_shown(segment_id, state)})
 
 

@@ -17,14 +17,18 @@ from parlant_site.common.json import JSONValue
 from parlant_site.common.personal import MASK, may, sight
 
 SEES_SEGMENTS = "customers.view_segment"
+# Names and ids of customers are for those who may see customers; numbers are for all who may see segments.
+SEES_CUSTOMERS = "customers.view_customer"
+SEES_WHO = (SEES_SEGMENTS, SEES_CUSTOMERS)
+CHANGES_WHO = ("customers.change_segment", SEES_CUSTOMERS)
 FACES = ("rule", "text", "sentence")
 
 
 def given_rule(given: Mapping[str, Any], *, where: str = "body") -> Group | None:
     """Answer the rule that a request gives as `rule` (JSON), `text` or `sentence`; None when it gives none.
 
-    InvalidRule names the place of everything that is wrong. A rule about personal metadata is refused to whoever may
-    not see them: counts of "begins with a", "begins with b" would spell the value out.
+    InvalidRule names the place of everything that is wrong. A rule about personal metadata, names or ids is refused to
+    whoever may not see them: counts of "begins with a", "begins with b" would spell the value out.
     """
     faces = [face for face in FACES if face in given]
     if not faces:
@@ -67,6 +71,8 @@ def seen(rule: Group) -> Group:
         what = ""
         if leaf.field == "segments" and not may(SEES_SEGMENTS):
             what = "segments"
+        if leaf.field in ("id", "name") and not may(SEES_CUSTOMERS):
+            what = "names and ids of customers"
         if leaf.field.startswith(METADATA_PREFIX) and leaf.field.removeprefix(METADATA_PREFIX) in hidden:
             what = "these personal data"
         if what:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from customers.models import Customer
 from customers.rules.periods import instant_named
 from customers.segments import listing
 from customers.segments.editing import refresh
-from customers.segments.given import placed
+from customers.segments.given import CHANGES_WHO, SEES_WHO, placed
 from customers.segments.history import Cause
 from customers.segments.members import read_members
 from customers.segments.models import Segment
@@ -36,6 +37,7 @@ from customers.segments.serializers import (
 from customers.segments.writing import Moved
 from parlant_site.common.errors import BadInput
 from parlant_site.common.pagination import Cursor
+from parlant_site.common.permissions import Needed
 from parlant_site.common.schema import answers
 from parlant_site.common.views import ContractViewSet
 
@@ -47,15 +49,15 @@ class SegmentPartViewSet(ContractViewSet):
 
     queryset = Segment.objects.all()
     filter_backends = ()
-    needs: ClassVar[dict[str, str]] = {
-        "members": "customers.view_segment",
-        "events": "customers.view_segment",
+    needs: ClassVar[Mapping[str, Needed]] = {
+        "members": SEES_WHO,
+        "events": SEES_WHO,
         "days": "customers.view_segment",
         "runs": "customers.view_segment",
-        "pins": "customers.view_segment",
-        "pin": "customers.change_segment",
-        "unpin": "customers.change_segment",
-        "change_members": "customers.change_segment",
+        "pins": SEES_WHO,
+        "pin": CHANGES_WHO,
+        "unpin": CHANGES_WHO,
+        "change_members": CHANGES_WHO,
         "refresh": "customers.change_segment",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from rest_framework.response import Response
 from customers.insight.catalogue import metadata_keys, total_customers
 from customers.insight.counting import preview
 from customers.insight.linting import lint
-from customers.insight.near import near_misses
+from customers.insight.near import SAMPLES, near_misses
 from customers.models import Customer
 from customers.rules.explaining import explain
 from customers.rules.faces import DatabaseNames, write_sentence, write_text
@@ -22,7 +23,7 @@ from customers.rules.periods import Moment
 from customers.rules.tree import Group, to_json
 from customers.segments.backtesting import backtest
 from customers.segments.editing import time_zone_named
-from customers.segments.given import given_rule, placed
+from customers.segments.given import SEES_CUSTOMERS, SEES_WHO, given_rule, placed
 from customers.segments.models import Segment
 from customers.segments.overlapping import overlap
 from customers.segments.serializers import (
@@ -38,6 +39,8 @@ from customers.segments.serializers import (
     RuleToTest,
 )
 from parlant_site.common.errors import BadInput
+from parlant_site.common.permissions import Needed
+from parlant_site.common.personal import may
 from parlant_site.common.schema import answers
 from parlant_site.common.serializers import Input
 from parlant_site.common.views import ContractViewSet
@@ -48,11 +51,11 @@ class RuleViewSet(ContractViewSet):
 
     queryset = Segment.objects.all()
     filter_backends = ()
-    needs: ClassVar[dict[str, str]] = {
+    needs: ClassVar[Mapping[str, Needed]] = {
         "preview": "customers.view_segment",
         "backtest": "customers.view_segment",
         "overlap": "customers.view_segment",
-        "explain": "customers.view_segment",
+        "explain": SEES_WHO,
         "near_misses": "customers.view_segment",
         "metadata_keys": "customers.view_segment",
     }
@@ -66,14 +69,16 @@ class RuleViewSet(ContractViewSet):
     def preview(self, request: Request) -> Response:
         """Count whom a rule matches, in all and node by node, and show the newest of them; nothing is kept.
 
-        Counts are exact within 400 ms, or estimates that say so. The answer has the rule in its three faces.
+        Counts are exact within 400 ms, or estimates that say so. The answer has the rule in its three faces. Who may
+        not see customers gets no sample.
         """
         given, rule, zone = self._rule(RuleToPreview)
         names = DatabaseNames()
         faces = {"rule": to_json(rule), "text": write_text(rule, names), "sentence": write_sentence(rule, names)}
         moment = Moment(timezone.now(), zone)
         hints = {"lint": [hint.to_json() for hint in lint(rule, moment, names)]}
-        return Response({**faces, **preview(rule, moment, samples=given["samples"]).to_json(), **hints})
+        samples = given["samples"] if may(SEES_CUSTOMERS) else 0
+        return Response({**faces, **preview(rule, moment, samples=samples).to_json(), **hints})
 
     @extend_schema(request=RuleToTest, responses=answers(200, BacktestBody))
     def backtest(self, request: Request) -> Response:
@@ -115,9 +120,12 @@ class RuleViewSet(ContractViewSet):
 
     @extend_schema(responses=answers(200, NearMissBody(many=True), refusals=(404,)))
     def near_misses(self, request: Request, id: str) -> Response:
-        """Count, leaf by leaf, the customers who are kept out by this leaf alone, and show some of them."""
-        segment = self.segment()
-        missed = [] if segment.is_static else near_misses(segment.tree, segment.moment())
+        """Count, leaf by leaf, the customers who are kept out by this leaf alone, and show some of them.
+
+        Who may not see customers gets no samples.
+        """
+        segment, samples = self.segment(), SAMPLES if may(SEES_CUSTOMERS) else 0
+        missed = [] if segment.is_static else near_misses(segment.tree, segment.moment(), samples=samples)
         return Response([miss.to_json() for miss in missed])
 
     @extend_schema(parameters=[OverlapQuery], responses=answers(200, OverlapBody(many=True), refusals=(404,)))

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.segments.editing import amend, make, remove
-from customers.segments.given import given_rule, placed
+from customers.segments.given import SEES_WHO, given_rule, placed
 from customers.segments.models import Segment
 from customers.segments.publishing import publish, unpublish
 from customers.segments.serializers import (
@@ -21,6 +21,7 @@ from customers.segments.serializers import (
 )
 from parlant_site.common.errors import BadInput
 from parlant_site.common.filters import TextFilter
+from parlant_site.common.permissions import Needed
 from parlant_site.common.schema import answers
 from parlant_site.common.views import ContractViewSet
 from tags.models import Tag
@@ -50,6 +51,10 @@ class SegmentViewSet(ContractViewSet):
         "partial_update": "customers.change_segment",
         "destroy": "customers.delete_segment",
     }
+
+    def needed(self) -> Needed | None:
+        """Answer what the request needs: who asks for the segments of a customer must be allowed to see her."""
+        return SEES_WHO if self.action == "list" and "customer_id" in self.request.query_params else super().needed()
 
     def segment(self, id: str) -> Segment:
         """Answer the segment with this id; NotFound."""

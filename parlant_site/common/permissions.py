@@ -4,6 +4,7 @@ Two policies, as in Parlant. `development`: everybody may do all. `production`: 
 view declares public, under rate limits; everything else needs a token, which carries the permissions of its user.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -14,6 +15,9 @@ from rest_framework.request import Request
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
+
+
+Needed = str | tuple[str, ...]
 
 
 class BearerAuthentication(TokenAuthentication):
@@ -40,15 +44,16 @@ def is_closed() -> bool:
 class Restricted:
     """A view that says for each action which permission it needs, and what anonymous callers may do.
 
-    `needs` maps an action to a permission codename such as `customers.change_customer`; an action that is not named
-    is refused to everybody in production. `public` maps an action to the throttle scope for anonymous callers.
+    `needs` maps an action to a permission codename such as `customers.change_customer`, or to several, all of which it
+    takes; an action that is not named is refused to everybody in production. `public` maps an action to the throttle
+    scope for anonymous callers.
     """
 
-    needs: ClassVar[dict[str, str]] = {}
+    needs: ClassVar[Mapping[str, Needed]] = {}
     public: ClassVar[dict[str, str]] = {}
 
-    def needed(self) -> str | None:
-        """Answer the permission that this very request needs; None: nobody may make it."""
+    def needed(self) -> Needed | None:
+        """Answer the permission or permissions that this very request needs; None: nobody may make it."""
         return self.needs.get(getattr(self, "action", None) or "")
 
     def public_scope(self) -> str | None:
@@ -71,5 +76,7 @@ class MayCall(BasePermission):
             return True  # there is no such call: 405, whoever asks
         if view.public_scope() is not None:
             return True
-        codename = view.needed()
-        return bool(request.user and request.user.is_authenticated and codename and request.user.has_perm(codename))
+        needed = view.needed()
+        if not (needed and request.user and request.user.is_authenticated):
+            return False
+        return bool(request.user.has_perms([needed] if isinstance(needed, str) else needed))

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from parlant_site.common.errors import NotFound
+from parlant_site.common.permissions import Needed
 from parlant_site.common.schema import STREAM, answers
 from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
@@ -55,7 +56,7 @@ class EventViewSet(ContractViewSet):
         said = body is None or (body.get("kind") == Kind.MESSAGE and body.get("source") == Source.CUSTOMER)
         return "post_message" if said else None
 
-    def needed(self) -> str | None:
+    def needed(self) -> Needed | None:
         """Answer the permission: to speak to a customer as a human, or under the agent's name, is one of its own."""
         if getattr(self, "action", None) != "create":
             return super().needed()

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from customers.models import GUEST_ID, Customer
 from parlant_site.common.errors import NotFound
 from parlant_site.common.pagination import PageQuery, page_of
+from parlant_site.common.permissions import Needed
 from parlant_site.common.schema import answers
 from parlant_site.common.serializers import MetadataPatch
 from parlant_site.common.views import ContractViewSet
@@ -43,7 +44,7 @@ class SessionViewSet(ContractViewSet):
         body = self.peek()
         return "open_session" if body is None or body.get("customer_id") in (None, GUEST_ID) else None
 
-    def needed(self) -> str | None:
+    def needed(self) -> Needed | None:
         """Answer the permission; to change the mode alone is to take over or to hand back."""
         if getattr(self, "action", None) != "partial_update":
             return super().needed()

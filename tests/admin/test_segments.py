@@ -339,9 +339,12 @@ def test_a_segment_is_deleted_unless_another_names_it(browser: Client, people: A
 def test_each_page_asks_for_its_permission(browser_of: Callable[..., Client], people: Any) -> None:
     segment = made("VIP", rule("tag:VIP"))
     viewer = browser_of("customers.view_segment")
-    for page in ("change", "rule", "history", "explain", "near", "pins", "runs"):
-        assert viewer.get(page_of(segment, page)).status_code == 200
-        assert "Ada" not in text_of(viewer.get(page_of(segment, page)).content), "customers are another permission"
+    for page in ("change", "rule", "history", "near", "runs"):
+        shown = viewer.get(page_of(segment, page))
+        assert shown.status_code == 200
+        assert "Ada" not in text_of(shown.content), "customers are another permission"
+        assert b"/explain/" not in shown.content
+        assert b"/pins/" not in shown.content
     for page in ("change", "rule", "explain", "pins", "runs"):
         assert viewer.post(page_of(segment, page), {"do": "refresh"}).status_code == 403
     for url in (page_of(segment, "edit"), f"{LIST}add/", page_of(segment, "delete")):
@@ -354,6 +357,14 @@ def test_each_page_asks_for_its_permission(browser_of: Callable[..., Client], pe
     found = editor.get(page_of(segment, "edit"))
     assert found.status_code == 200
     assert "Ada" not in text_of(found.content)
+    for who in (viewer, editor):
+        for page in ("explain", "pins"):
+            assert who.get(page_of(segment, page), {"customer": "ada"}).status_code == 403
+    assert editor.post(page_of(segment, "pins"), {"customer": "ada", "do": "in", "reason": "x"}).status_code == 403
+    assert editor.post(page_of(made("Fair", None)), {"do": "add", "written": "ada"}).status_code == 403
+    seen = browser_of("customers.view_segment", "customers.view_customer")
+    for page in ("explain", "pins"):
+        assert seen.get(page_of(segment, page)).status_code == 200
 
 
 def test_examples_of_personal_keys_are_hidden_from_those_who_may_not_see_them(

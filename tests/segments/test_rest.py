@@ -7,7 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
 from django.utils import timezone
+from knox.models import AuthToken
 
 from customers.models import Customer, MembershipEvent, Segment
 from customers.segments.editing import amend
@@ -175,3 +178,42 @@ def test_a_refresh_is_a_run(http: httpx.Client, people: Any) -> None:
     newest, oldest = shown(http.get(f"/segments/{segment.pk}/runs"))
     assert (newest["id"], newest["state"], newest["percent"], newest["drift"]) == (run["id"], "ok", 100, 0)
     assert (oldest["cause"], oldest["entered"]) == ("made", 2)
+
+
+def test_names_and_ids_of_customers_need_the_permission_to_see_customers(people: Any, settings: Any) -> None:
+    settings.PARLANT_POLICY = "production"
+    made("Pro", PRO, id="pro")
+    made("Fair", None, id="fair")
+    viewer, editor = User.objects.create_user("viewer"), User.objects.create_user("editor")
+    numbers = Permission.objects.get(codename="view_segment", content_type__app_label="customers")
+    viewer.user_permissions.add(numbers)
+    editor.user_permissions.add(numbers, Permission.objects.get(codename="change_segment"))
+
+    def api(user: User) -> Client:
+        return Client(headers={"Authorization": f"Bearer {AuthToken.objects.create(user)[1]}"})
+
+    def preview(user: User, text: str = "metadata.plan = pro") -> Any:
+        return api(user).post("/segments/preview", {"text": text}, "application/json")
+
+    about_somebody = ("pro/members", "pro/events", "pro/explain?customer_id=ada", "pro/pins", "?customer_id=ada")
+    addresses = [f"/segments/{rest}".replace("/?", "?") for rest in about_somebody]
+    for url in addresses:
+        assert api(viewer).get(url).status_code == 403, url
+    for url in ("/segments", "/segments/pro/days", "/segments/pro/runs", "/segments/overlap?ids=pro,fair"):
+        assert api(viewer).get(url).status_code == 200, url
+    assert (preview(viewer).json()["count"], preview(viewer).json()["sample"]) == (2, [])
+    [miss] = api(viewer).get("/segments/pro/near_misses").json()
+    assert (miss["count"], miss["sample"]) == (1 + Customer.objects.filter(pk="guest").count(), [])
+    for text in ("name contains A", "metadata.plan = pro and id = ada"):
+        assert "names and ids of customers" in preview(viewer, text).json()["detail"][0]["msg"]
+    pinned = {"customer_id": "ben", "is_in": True, "reason": "x"}
+    assert api(editor).post("/segments/pro/pins", pinned, "application/json").status_code == 403
+    assert api(editor).delete("/segments/pro/pins/ben").status_code == 403
+    assert api(editor).patch("/segments/fair/members", {"add": ["ben"]}, "application/json").status_code == 403
+    assert not Segment.objects.get(pk="fair").size
+
+    everybody = User.objects.create_user("everybody")
+    everybody.user_permissions.add(numbers, Permission.objects.get(codename="view_customer"))
+    for url in addresses:
+        assert api(everybody).get(url).status_code == 200, url
+    assert len(preview(everybody).json()["sample"]) == 2

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.models import Permission, User
 from django.db import transaction
+from knox.models import AuthToken
 
 from customers.models import Customer, Segment, SegmentRun
 from customers.segments import running
@@ -106,6 +108,7 @@ def test_a_count_is_that_of_the_moves_before_it_whatever_came_since(ada: Custome
     settle_all()
     second = read_states()[segment.pk]
     following = FollowSegments()
+    following.sees_customers = True
 
     async def told_of(state: State) -> list[Any]:
         return [json.loads(frame) async for frame in following.news(segment.pk, state)]
@@ -163,3 +166,16 @@ def test_in_production_a_token_with_the_permission_is_needed(production_server: 
     assert httpx.get(f"{production_server.url}/segments").status_code == 401
     with Socket(production_server, "/ws/segments") as socket:
         assert socket.close_code()[0] == 4403
+
+
+def test_who_may_not_see_customers_is_told_numbers_alone(production_server: Server) -> None:
+    user = User.objects.create_user("viewer")
+    user.user_permissions.add(Permission.objects.get(codename="view_segment", content_type__app_label="customers"))
+    segment = made("Pro", PRO)
+    address = f"/ws/segments?segment={segment.pk}&min_offset=0&token={AuthToken.objects.create(user)[1]}"
+    with Socket(production_server, address) as socket:
+        assert socket.receive()["type"] == "ready"
+        Customer.register(name="Ada", id="ada", metadata={"plan": "pro"})
+        settle_all()
+        told = socket.receive()
+        assert (told["type"], told["size"], told["next_offset"]) == ("count", 1, 1)

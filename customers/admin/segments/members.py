@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -49,6 +50,8 @@ ORDERS = (
 def members_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -> HttpResponse:
     """Show who is in a segment, or who was; add to a list, and take off it."""
     if request.method == "POST":
+        if not context["may_see_customers"]:
+            raise PermissionDenied
         return _edit_list(request, segment)
     context |= {"days": _days(), "tab": "members", "at_text": request.GET.get("as_of", "")}
     if context["may_see_customers"]:

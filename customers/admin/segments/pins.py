@@ -22,4 +22,4 @@ def pins_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -
     return TemplateResponse(request, "admin/customers/segment/pins.html", context)
 
 
-pins_page.is_for_rules = True  # type: ignore[attr-defined]
+pins_page.is_for_rules = pins_page.names_customers = True  # type: ignore[attr-defined]

@@ -28,6 +28,7 @@ from customers.admin.segments.rule import rule_page
 from customers.admin.segments.runs import runs_page
 from customers.models import Segment
 from customers.segments.editing import remove
+from customers.segments.given import SEES_CUSTOMERS
 from customers.segments.models import Kind
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter, Listing
@@ -35,6 +36,11 @@ from parlant_site.common.console.markup import audit_of
 from parlant_site.common.console.pages import ConsoleAdmin
 
 Page = Callable[[HttpRequest, dict[str, Any], Segment], HttpResponse]
+
+
+def _may_open(page: Page, request: HttpRequest) -> bool:
+    """Answer whether a page is not all about customers, or its reader may see them."""
+    return not getattr(page, "names_customers", False) or request.user.has_perm(SEES_CUSTOMERS)
 
 
 class KindFilter(Filter):
@@ -133,7 +139,7 @@ class SegmentAdmin(ConsoleAdmin):
         if segment is None:
             return self.missing(request, object_id)
         may = self.has_change_permission if request.method == "POST" else self.has_view_permission
-        if not may(request, segment):
+        if not may(request, segment) or not _may_open(page, request):
             raise PermissionDenied
         return page(request, self.context_of(request, segment), segment)
 
@@ -142,7 +148,7 @@ class SegmentAdmin(ConsoleAdmin):
         tabs = [
             (reverse(f"admin:customers_segment_{name}", args=[quote(segment.pk)]), label)
             for name, label, page in self.pages
-            if not (segment.is_static and getattr(page, "is_for_rules", False))
+            if not (segment.is_static and getattr(page, "is_for_rules", False)) and _may_open(page, request)
         ]
         figures = Figures().of([segment])
         overlap = f"{reverse('admin:customers_segment_overlap')}?{urlencode({'segment': segment.pk})}"
@@ -161,7 +167,7 @@ class SegmentAdmin(ConsoleAdmin):
             ],
             "may_change": self.has_change_permission(request, segment),
             "may_delete": self.has_delete_permission(request, segment),
-            "may_see_customers": request.user.has_perm("customers.view_customer"),
+            "may_see_customers": request.user.has_perm(SEES_CUSTOMERS),
         }
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
@@ -187,7 +193,7 @@ class SegmentAdmin(ConsoleAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "site_zone": settings.TIME_ZONE,
-            "may_see_customers": request.user.has_perm("customers.view_customer"),
+            "may_see_customers": request.user.has_perm(SEES_CUSTOMERS),
         }
 
     def delete_model(self, request: HttpRequest, obj: Segment) -> None:
