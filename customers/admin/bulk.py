@@ -32,6 +32,7 @@ class Offer:
     kind: str
     label: Any
     choices: list[tuple[str, Any]]
+    is_grave: bool  # there is something to warn of
 
 
 def offers(user: Any) -> list[Offer]:
@@ -43,7 +44,7 @@ def offers(user: Any) -> list[Offer]:
         source = action.choices.__func__  # type: ignore[attr-defined]
         if source not in asked:
             asked[source] = list(action.choices())
-        made.append(Offer(action.kind, action.label(), asked[source]))
+        made.append(Offer(action.kind, action.label(), asked[source], bool(action.warning)))
     return made
 
 

@@ -55,7 +55,9 @@ class CustomerAdmin(ConsoleAdmin):
     )
     filters = FILTERS
     search_hint = _("Name, id, metadata, or a rule: tag:VIP and metadata.mrr > 500")
-    deleting = _("The conversations stay, under her id. To take those along, erase her instead.")
+    deleting = _(
+        "Her tags and metadata go. The conversations stay, under her id; to remove those, too, erase her instead."
+    )
     empty_text = _("No customers yet. They appear as soon as your application registers them, or you add one here.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:

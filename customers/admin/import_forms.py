@@ -27,8 +27,8 @@ OFFERED_ENCODINGS = (
         "euc_kr",
     ),
 )
-ENCODINGS = (("", _("By itself: its mark, UTF-8, else Windows-1252")), *((name, name) for name in OFFERED_ENCODINGS))
-DELIMITERS = (("", _("By itself")), (",", ","), (";", ";"), ("\t", _("Tab")), ("|", "|"))
+ENCODINGS = (("", _("Found out: its mark, UTF-8, else Windows-1252")), *((name, name) for name in OFFERED_ENCODINGS))
+DELIMITERS = (("", _("Found out")), (",", ","), (";", ";"), ("\t", _("Tab")), ("|", "|"))
 METADATA_CHOICE = "metadata"  # a key; its name is beside it
 ALL_METADATA_CHOICE = "all-metadata"
 TARGETS = (
@@ -60,11 +60,11 @@ class UploadForm(forms.Form):
 
 
 class MappingForm(forms.Form):
-    """What the columns say, and what becomes of the rows."""
+    """What the columns hold, and what becomes of the rows."""
 
     empty = forms.ChoiceField(
         label=_("Empty cells"),
-        choices=(("keep", _("say nothing: what is there stays")), ("clear", _("remove what is there"))),
+        choices=(("keep", _("change nothing")), ("clear", _("remove what is there"))),
         widget=forms.RadioSelect,
         initial="keep",
     )
@@ -92,7 +92,7 @@ class MappingForm(forms.Form):
             is_key = target.startswith(METADATA)
             self.fields[f"target-{place}"] = forms.ChoiceField(
                 choices=TARGETS, required=False, initial=_choice_of(target),
-                widget=forms.Select(attrs={"aria-label": _("What “%s” says") % column}),
+                widget=forms.Select(attrs={"aria-label": _("What “%s” holds") % column}),
             )  # fmt: skip
             self.fields[f"key-{place}"] = forms.CharField(
                 required=False, strip=False, initial=target[len(METADATA) :] if is_key else column,

@@ -37,7 +37,10 @@ def report_of(job: DataJob) -> dict[str, Any] | None:
         "new_tags": job.report.get("new_tags", []),
         "groups": [
             (label, [{**row, "lines": _lines(row, names)} for row in samples.get(what, [])])
-            for what, label in (("changed", _("Some who change")), ("new", _("Some who are new")))
+            for what, label in (
+                ("changed", _("Some who would change") if dry_run else _("Some who changed")),
+                ("new", _("Some who would be new") if dry_run else _("Some who are new")),
+            )
             if samples.get(what)
         ],
     }

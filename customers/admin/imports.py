@@ -18,7 +18,7 @@ from customers.jobs.starting import draft, may_start, start, submit
 from customers.transfer.keeping import keep
 from customers.transfer.tables import open_table
 from parlant_site.common.console.markup import page_of
-from parlant_site.common.errors import Refusal
+from parlant_site.common.errors import BadInput, Refusal
 from parlant_site.common.personal import sight
 
 SAMPLED = 20
@@ -62,7 +62,9 @@ def columns_page(request: HttpRequest, job: DataJob, context: dict[str, Any]) ->
         may_make_tags=request.user.has_perm(MAKES_TAGS),
     )
     problem = ""
+    samples: list[dict[str, Any]] = []
     try:
+        samples = _samples(job)
         if form.is_bound and form.is_valid():
             parameters = {**job.parameters, **form.parameters(), "dry_run": True}
             if job.state == State.DRAFT:
@@ -70,9 +72,10 @@ def columns_page(request: HttpRequest, job: DataJob, context: dict[str, Any]) ->
             else:
                 checking = start("import", by=request.user, source=str(job.source.name), parameters=parameters)
             return HttpResponseRedirect(page_of(checking))
-        samples = _samples(job)
+    except BadInput as refusal:
+        problem = " ".join(str(each["msg"]) for each in refusal.problems)  # the columns' names are on the page
     except Refusal as refusal:
-        problem, samples = refusal.detail, []
+        problem = refusal.detail
     context |= {
         "job": job,
         "form": form,

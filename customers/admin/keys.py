@@ -55,7 +55,7 @@ class KeyForm(ContractForm):
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding:
             self.initial = {"key": self.instance.key, "personal": self.instance.personal}
-            self.fields["key"].disabled = True
+            self.fields["key"].disabled, self.fields["key"].help_text = True, ""
 
     def write(self) -> MetadataKey:
         """Mark the key, or take the mark off."""

@@ -115,7 +115,7 @@ def test_ticked_customers_are_changed_without_scripts(
     page.goto(demo["customers"])
     page.locator("[name=ids]").nth(1).check()
     page.locator("[name=ids]").nth(2).check()
-    page.click("#bulk button:text-is('Set metadata')")
+    page.click("#bulk button:text-is('Set metadata…')")
     page.locator("[name=do-metadata-key]").first.fill("plan")
     page.locator("[name=do-metadata-value]").first.fill("gold")
     page.click("[name=preview]")

@@ -78,7 +78,7 @@ def test_an_object_that_is_missing_leads_to_its_list(browser: Client, browser_of
 def test_deleting_says_what_becomes_of_the_rest(browser: Client, operator: User) -> None:
     Customer.register(id="ann", name="Ann <b>")
     asked = browser.get("/admin/customers/customer/ann/delete/").content
-    assert "The conversations stay, under her id." in text_of(asked)
+    assert "The conversations stay, under her id; to remove those, too, erase her instead." in text_of(asked)
     assert b"<bdi>Ann &lt;b&gt;</bdi>" in asked
     assert b'href="/admin/customers/customer/ann/timeline/"' in asked
     browser.post("/admin/customers/customer/ann/delete/", {"post": "yes"})

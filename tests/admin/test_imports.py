@@ -114,10 +114,14 @@ def test_what_cannot_be_is_said_on_the_page(browser: Client) -> None:
     sent = {name: fields[name].value() for name in fields.fields}
     page = text_of(browser.post(address, {**sent, "target-0": "name"}).content)
     assert "'No' and 'name' both say name" in page
+    assert "mapping" not in page
+    assert "Cleo" in page, "the examples stay"
     job = DataJob.objects.get()
     assert job.state == State.DRAFT
     assert claim() is None, "nobody runs a draft"
-    assert "What the columns are" in text_of(browser.get(f"{JOBS}{job.pk}/change/").content)
+    page = browser.get(f"{JOBS}{job.pk}/change/")
+    assert "What the columns hold" in text_of(page.content)
+    assert b"<progress" not in page.content, "nothing runs"
     job.source.delete(save=False)
     assert "no longer kept" in text_of(browser.get(address).content)
 

@@ -80,9 +80,16 @@ def shown(explanation: Explanation, names: Names) -> dict[str, Any]:
         "holds": explanation.holds,
         "words": write_leaf(node, names, sentence=True),
         "actual": _actual(explanation, node, names),
-        "distance": in_words(explanation.distance, node, names) if explanation.distance else "",
+        "distance": _distance(explanation, node, names),
         "decides": explanation.decides,
     }
+
+
+def _distance(explanation: Explanation, leaf: Leaf, names: Names) -> str:
+    distance = explanation.distance
+    if distance is None or (distance.kind == "missing" and explanation.actual is None):
+        return ""  # that there is nothing was said already
+    return in_words(distance, leaf, names)
 
 
 def _actual(explanation: Explanation, leaf: Leaf, names: Names) -> str:

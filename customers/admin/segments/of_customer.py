@@ -55,7 +55,7 @@ def segments_view(request: HttpRequest, customer: Customer, context: dict[str, A
         "groups": [
             (_("In"), "manual", [place for place in places if place.member]),
             (_("Nearly in"), "waiting", [place for place in places if not place.member and place.nearly]),
-            (_("Not in"), "off", [place for place in places if not place.member and not place.nearly]),
+            (_("Not in"), "plain", [place for place in places if not place.member and not place.nearly]),
         ],
         "is_empty": not places,
     }

@@ -11,11 +11,14 @@ LINE_WIDTH, LINE_HEIGHT, EDGE = 96, 24, 2
 
 
 def points(values: Sequence[int], width: float, height: float, *, edge: float = EDGE) -> str:
-    """Answer a polyline's points for values from left to right, from the least at the bottom to the most at the top."""
+    """Answer a polyline's points for values from left to right, from the least at the bottom to the most at the top.
+
+    A line that never moves is in the middle; of nothing but zeros it is at the bottom.
+    """
     low, high = min(values), max(values)
     step = (width - 2 * edge) / max(1, len(values) - 1)
     span = (high - low) or 1
-    middle = height / 2 if high == low else None
+    middle = height / 2 if high == low != 0 else None
     return " ".join(
         f"{edge + place * step:.1f},{middle or height - edge - (value - low) / span * (height - 2 * edge):.1f}"
         for place, value in enumerate(values)
