@@ -292,7 +292,7 @@ def test_metadata_is_edited_by_rows(scripts: bool, server: Server, demo: dict[st
     blank.locator("textarea").fill("Łódź")
     if scripts:
         assert rows.count() == before + 1, "there is always a blank row"
-    page.click("[name=_continue]")
+    page.click("[name=_save]")
     page.wait_for_load_state()
     assert Customer.objects.get(pk=id_of(3)).metadata["city"] == "Łódź"
 
