@@ -67,6 +67,7 @@ class OperatorsSite(admin.AdminSite):
     site_title = site_header = "Parlant Site"
     index_title = _("Home")
     site_url = None
+    _empty_value_display = "–"
     enable_nav_sidebar = False
     index_template = "admin/console/home.html"
 
@@ -111,7 +112,7 @@ class OperatorsSite(admin.AdminSite):
 
     def trouble(self, request: HttpRequest, status: int) -> TemplateResponse:
         """Say that there is no such page (404) or that it is not this operator's (403), with the ways on."""
-        title = _("There is no such page") if status == 404 else _("This is not yours to open")
+        title = _("There is no such page") if status == 404 else _("You may not open this page")
         context = {**self.each_context(request), "title": title, "status": status}
         return TemplateResponse(request, "admin/console/trouble.html", context, status=status)
 

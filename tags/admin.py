@@ -33,7 +33,7 @@ class TagForm(ContractForm):
         fields: ClassVar[list[str]] = ["name"]
 
     name = forms.CharField(
-        label=_("Name"), max_length=NAME_LENGTH, help_text=_("1 to 50 characters, unlike all others.")
+        label=_("Name"), max_length=NAME_LENGTH, help_text=_("Up to 50 characters; no two tags have the same name.")
     )
 
     def write(self) -> Tag:

@@ -135,8 +135,11 @@ class AuditAdmin(ConsoleAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list; of one object with the way back to its page, of a customer under her own tabs."""
-        about = _subject(request)
-        return super().changelist_view(request, {**about, **(extra_context or {})})
+        return super().changelist_view(request, {**_subject(request), **(extra_context or {})})
+
+    def fixed_filters(self, request: HttpRequest) -> Sequence[str]:
+        """Answer that the list of one object is of that alone."""
+        return ("kind", "object") if _subject(request) else ()
 
     def listing(self, request: HttpRequest) -> Listing:
         """Answer the list, with the names of all its tags looked up at once."""
@@ -173,8 +176,15 @@ def _model_of(kind: str) -> type[Model]:
     return apps.get_model(APPS[kind], kind)
 
 
-def _subject(request: HttpRequest) -> dict[str, Any]:
+def _subject(request: Any) -> dict[str, Any]:
     """Answer the one object that is asked for, if it may be seen: a customer, or whose page to go back to."""
+    if not hasattr(request, "subject"):
+        request.subject = _find_subject(request)
+    subject: dict[str, Any] = request.subject
+    return subject
+
+
+def _find_subject(request: HttpRequest) -> dict[str, Any]:
     kind, key = request.GET.get("kind", ""), request.GET.get("object", "")
     if kind not in APPS or not key or "\0" in key:
         return {}
@@ -188,12 +198,14 @@ def _subject(request: HttpRequest) -> dict[str, Any]:
         row = model._default_manager.filter(pk=key).first()
     except ValueError:  # such as a user's id that is no number
         return {}
-    return {"subject": row} if row is not None else {}
+    return {"subject": row, "title": _("What was changed of %s") % row} if row is not None else {}
 
 
 def _who(entry: AuditEntry) -> Any:
     name = actor_of(entry)
     shown = format_html('<a href="?actor={}">{}</a>', entry.actor_id, name) if entry.actor_id else name
+    if not entry.actor_name and entry.channel == Channel.SYSTEM:
+        return shown
     return format_html("{} {}", shown, badge(entry.get_channel_display(), "auto" if entry.actor_id else "plain"))
 
 

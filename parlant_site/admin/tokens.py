@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from knox.models import AuthToken
@@ -40,9 +41,10 @@ class TokenForm(forms.ModelForm):
     user = forms.ModelChoiceField(
         User.objects.filter(is_active=True).order_by("username"),
         label=_("User"),
+        empty_label=_("Choose a user"),
         help_text=_("The token may do what this user may do."),
     )
-    days = forms.IntegerField(label=_("Days"), min_value=1, max_value=LONGEST_DAYS, help_text=_("How long it holds."))
+    days = forms.IntegerField(label=_("Valid for"), min_value=1, max_value=LONGEST_DAYS, help_text=_("Days from now."))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,6 +81,7 @@ class TokenAdmin(ConsoleAdmin):
             Column("user", _("User"), lambda token: token.user.get_username()),
             Column("state", _("State"), _state_of),
             Column("created", _("Created"), lambda token: ago(token.created), order="created"),
+            Column("expires", _("Expires"), _expiry_of),
             Column("revoke", _("Revoke"), self._revoke),
         )
 
@@ -118,7 +121,11 @@ class TokenAdmin(ConsoleAdmin):
         return [f"{token.token_key}… ({token.user})" for token in objs], counts, denied, protected
 
 
+def _expiry_of(token: AuthToken) -> Any:
+    return date_format(timezone.localtime(token.expiry), "DATE_FORMAT") if token.expiry else _("Never")
+
+
 def _state_of(token: AuthToken) -> Any:
     if token.expiry and token.expiry <= timezone.now():
         return badge(_("Expired"), "off")
-    return badge(_("Holds"), "auto")
+    return badge(_("Valid"), "manual")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.contrib.staticfiles import finders
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +15,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from parlant_site.admin.user_forms import (
+    NewOperatorForm,
+    OperatorForm,
+    OperatorPasswordForm,
+    Permissions,
+    RoleForm,
+    Ticks,
+    permissions_asked_for,
+)
 from parlant_site.common.console.keyset import Order
 from parlant_site.common.console.listing import Column, Filter
 from parlant_site.common.console.markup import NOTHING, ago, badge, chips, list_of, named, number, page_of
@@ -23,21 +31,6 @@ from parlant_site.common.console.pages import ConsoleAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
-
-
-class Ticks(forms.CheckboxSelectMultiple):
-    """Boxes to tick: a list of this length needs no two-sided chooser."""
-
-    def __init__(self) -> None:
-        super().__init__(attrs={"class": "tag-choice"})
-
-
-class Permissions(forms.ModelMultipleChoiceField):
-    """Permissions to choose, said as "customer: Can merge customers"."""
-
-    def label_from_instance(self, obj: Any) -> str:
-        """Answer what is allowed, of which kind of things."""
-        return f"{obj.content_type.name}: {obj.name}"
 
 
 class StateFilter(Filter):
@@ -105,6 +98,7 @@ class OperatorAdmin(LoggedAdmin, UserAdmin):
     deleting = _("The tokens go too. What the user did stays in the audit.")
     add_form_template = "admin/auth/user/add_form.html"
     change_user_password_template = "admin/console/user_password.html"
+    form, add_form, change_password_form = OperatorForm, NewOperatorForm, OperatorPasswordForm
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -183,8 +177,9 @@ class RoleAdmin(LoggedAdmin, GroupAdmin):
         Order("-name", _("Role"), "name"),
     )
     list_title = _("Roles")
-    add_text = _("New role")
+    add_text = new_title = _("New role")
     deleting = _("Its users lose what it alone allowed.")
+    form = RoleForm
     filter_horizontal = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
@@ -201,15 +196,8 @@ class RoleAdmin(LoggedAdmin, GroupAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
         """Answer boxes for the permissions that the product asks for."""
-        asked = (
-            Permission.objects.filter(
-                content_type__app_label__in=["tags", "customers", "sessions_app", "parlant_site", "auth", "knox"]
-            )
-            .select_related("content_type")
-            .order_by("content_type__app_label", "content_type__model", "pk")
-        )
         return super().formfield_for_manytomany(
-            db_field, request, queryset=asked, widget=Ticks(), form_class=Permissions, **options
+            db_field, request, queryset=permissions_asked_for(), widget=Ticks(), form_class=Permissions, **options
         )
 
 
@@ -222,7 +210,7 @@ def _state_of(user: User) -> Any:
         return badge(_("Off"), "off")
     if user.is_superuser:
         return badge(_("May do everything"), "waiting")
-    return badge(_("Operator"), "manual") if user.is_staff else badge(_("Only over REST"), "plain")
+    return badge(_("May sign in"), "manual") if user.is_staff else badge(_("Only over REST"), "plain")
 
 
 def _people_of(role: Any) -> Any:

@@ -46,8 +46,8 @@ class AgentForm(ContractForm):
         label=_("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3}), empty_value=None
     )
     max_engine_iterations = forms.IntegerField(
-        label=_("Most iterations"), min_value=1, max_value=LARGEST_32, initial=3,
-        help_text=_("How often it may call tools before it must answer."),
+        label=_("Rounds of tools"), min_value=1, max_value=LARGEST_32, initial=3,
+        help_text=_("How often, at most, it may call tools before it must answer."),
     )  # fmt: skip
     composition_mode = forms.ChoiceField(
         label=_("Composition"), choices=CompositionMode.choices, help_text=_("How freely it words its messages.")
@@ -117,6 +117,13 @@ class AgentForm(ContractForm):
         return agent.amend(add_tags=sorted(wanted - borne), remove_tags=sorted(borne - wanted), **changed)
 
 
+PARTS = (
+    (None, ("name", "id", "description", "tags")),
+    (_("How it answers"), ("responder", "composition_mode", "message_output_mode", "max_engine_iterations")),
+    (_("Language model"), ("llm_model", "llm_base_url", "llm_key_variable")),
+)
+
+
 @admin.register(Agent)
 class AgentAdmin(ConsoleAdmin):
     """Agents."""
@@ -129,13 +136,22 @@ class AgentAdmin(ConsoleAdmin):
         Order("name", _("Name"), "name", descending=False),
         Order("-name", _("Name"), "name"),
     )
+    change_form_template = "admin/sessions_app/agent/change_form.html"
     search_hint = _("Search by name")
+    deleting = _("Its conversations stay; it answers in them no more.")
     empty_text = _("No agents yet. An agent answers customers; your application opens sessions with it.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         """Answer the agents with their tags."""
         links = AgentTag.objects.select_related("tag").order_by("id")
         return Agent.objects.prefetch_related(Prefetch("tag_links", queryset=links))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Answer the form in three parts; for those who may only look, in one."""
+        fields = self.get_fields(request, obj)
+        if fields is self.read_fields:
+            return super().get_fieldsets(request, obj)
+        return [(title, {"fields": [name for name in part if name in fields]}) for title, part in PARTS]
 
     def search(self, rows: QuerySet[Agent], words: str) -> QuerySet[Agent]:
         """Answer the agents with the words in their name."""
@@ -147,7 +163,7 @@ class AgentAdmin(ConsoleAdmin):
             Column("name", _("Name"), self._name, order="name"),
             Column("description", _("Description"), lambda agent: agent.description or ""),
             Column("tags", _("Tags"), lambda agent: chips((t.tag_id, t.tag.name, "") for t in agent.tag_links.all())),
-            Column("composition", _("Composition"), lambda agent: agent.get_composition_mode_display()),
+            Column("composition", _("Composition"), lambda agent: agent.get_composition_mode_display().capitalize()),
             Column("sessions", _("Conversations"), self._sessions),
             Column("created", _("Created"), lambda agent: ago(agent.creation_utc), order="created"),
         )

@@ -210,6 +210,7 @@ class CannedResponseAdmin(ConsoleAdmin):
     filters = (PurposeFilter, RestrictedFilter, InUseFilter)
     change_form_template = "admin/sessions_app/cannedresponse/change_form.html"
     search_hint = _("Search in what is said and what it answers")
+    deleting = _("Agents say it no more.")
     empty_text = _(
         "No canned responses yet. Agents greet, say thanks and goodbye and call a human by themselves; what they know"
         " about your business, you write here."
@@ -238,7 +239,7 @@ class CannedResponseAdmin(ConsoleAdmin):
             Column("signals", _("Answers"), self._signals),
             Column("purpose", _("Said"), lambda response: PURPOSES[Purpose(response.purpose)]),
             Column("tags", _("Only for"), self.tag_names),
-            Column("state", _("In use"), lambda r: NOTHING if r.enabled else badge(_("Off"), "off")),
+            Column("state", _("In use"), lambda r: _("Yes") if r.enabled else badge(_("Off"), "off")),
             Column("created", _("Created"), lambda response: ago(response.creation_utc), order="created"),
         )
 

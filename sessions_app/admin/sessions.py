@@ -70,8 +70,8 @@ class SessionAdmin(ConsoleAdmin):
         return rows
 
     def columns(self, request: HttpRequest) -> Sequence[Column]:
-        """Answer the columns of the list."""
-        return (
+        """Answer the columns of the list; the customer where it is not hers alone."""
+        columns = (
             Column("conversation", _("Conversation"), self._conversation),
             Column("customer", _("Customer"), self._customer),
             Column("agent", _("Agent"), lambda session: session.agent.name if session.agent else session.agent_ref),
@@ -82,13 +82,15 @@ class SessionAdmin(ConsoleAdmin):
             ),
             Column("created", _("Opened"), lambda session: ago(session.creation_utc), order="created"),
         )
+        return [column for column in columns if column.name not in self.fixed_filters(request)]
+
+    def fixed_filters(self, request: HttpRequest) -> Sequence[str]:
+        """Answer that the list under a customer's tabs is hers."""
+        return ("customer",) if _customer_of(request) else ()
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list; of one customer under her own tabs, to those who may see her."""
-        key, customer = request.GET.get("customer", ""), None
-        if key and "\0" not in key and request.user.has_perm("customers.view_customer"):
-            customer = Customer.objects.prefetch_related("tag_links__tag").filter(pk=key).first()
-        return super().changelist_view(request, {"customer": customer, **(extra_context or {})})
+        return super().changelist_view(request, {"customer": _customer_of(request), **(extra_context or {})})
 
     def _conversation(self, session: Session) -> SafeString:
         said = session.last_message
@@ -176,6 +178,17 @@ class SessionAdmin(ConsoleAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: what was said stays."""
         return False
+
+
+def _customer_of(request: Any) -> Customer | None:
+    """Answer the one customer whose conversations are asked for, if she may be seen; looked up once for a page."""
+    if not hasattr(request, "one_customer"):
+        key = request.GET.get("customer", "")
+        may_see = key and "\0" not in key and request.user.has_perm("customers.view_customer")
+        rows = Customer.objects.prefetch_related("tag_links__tag")
+        request.one_customer = rows.filter(pk=key).first() if may_see else None
+    found: Customer | None = request.one_customer
+    return found
 
 
 def _number(text: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from knox.models import AuthToken
 
@@ -30,7 +30,7 @@ def test_a_page_that_is_missing_is_said_inside_the_console(browser: Client, url:
 def test_a_page_that_is_not_hers_is_said_inside_the_console(browser_of: Callable[..., Client]) -> None:
     answer = browser_of("tags.view_tag").get("/admin/customers/customer/")
     assert answer.status_code == 403
-    assert "This is not yours to open" in text_of(answer.content)
+    assert "You may not open this page" in text_of(answer.content)
     assert b'href="/admin/tags/tag/"' in answer.content
 
 
@@ -121,7 +121,7 @@ def test_users_are_found_by_name_role_and_state(browser: Client, operator: User)
         assert browser.get(f"{url}?{nonsense}").status_code == 200
     shown = text_of(browser.get(url).content)
     assert "app – – Only over REST" in shown
-    assert "Inès i@example.com Lead Operator" in shown
+    assert "Inès i@example.com Lead May sign in" in shown
     assert "Lead 1" in text_of(browser.get("/admin/auth/group/").content)
 
 
@@ -138,6 +138,28 @@ def test_a_user_is_made_given_roles_and_deleted(browser: Client) -> None:
     assert "Changed" in log
     browser.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"})
     assert not User.objects.filter(username="new").exists()
+
+
+def test_a_role_keeps_the_permissions_that_are_not_offered(browser: Client) -> None:
+    role = Group.objects.create(name="Odd")
+    part = Permission.objects.get(codename="add_customertag")
+    look, merge = Permission.objects.get(codename="view_customer"), Permission.objects.get(codename="merge")
+    role.permissions.add(part, look)
+    url = f"/admin/auth/group/{role.pk}/change/"
+    shown = text_of(browser.get(url).content)
+    assert "Customer View Add Change Delete Import customers" in shown
+    assert "customer tag" not in shown.lower()
+    browser.post(url, {"name": "Odd", "permissions": [merge.pk]})
+    assert {*role.permissions.all()} == {part, merge}
+    assert browser.post("/admin/auth/group/add/", {"name": "Even", "permissions": [look.pk]}).status_code == 302
+    assert [*Group.objects.get(name="Even").permissions.all()] == [look]
+
+
+def test_those_who_may_only_look_read_the_labels_of_the_form(browser_of: Callable[..., Client]) -> None:
+    Agent.create(id="quill", name="Quill")
+    shown = text_of(browser_of("sessions_app.view_agent").get("/admin/sessions_app/agent/quill/change/").content)
+    assert "Rounds of tools: 3" in shown
+    assert "PARLANT_" not in shown
 
 
 def test_the_history_of_an_object_is_its_audit(browser: Client, browser_of: Callable[..., Client]) -> None:

@@ -298,9 +298,10 @@ def test_what_was_followed_is_said_on_the_list_and_can_be_dropped(browser: Clien
     agent = Agent.create(name="Quill")
     Session.open(agent=agent, customer=ann)
     shown = browser.get("/admin/sessions_app/session/?customer=ann&label=vip&label=late").content
-    assert "Customer: Ann × Drop this filter Label: vip × Drop this filter Label: late ×" in text_of(shown)
-    assert b'href="?label=vip&amp;label=late"' in shown
+    assert "Agent Quill Label: vip × Drop this filter Label: late ×" in text_of(shown), "her tab says whose they are"
     assert b'href="?customer=ann&amp;label=late"' in shown
+    assert b'class="clear-all" href="?customer=ann"' in shown
+    assert b"clear-all" not in browser.get("/admin/sessions_app/session/?customer=ann").content
     audit = text_of(browser.get(f"/admin/parlant_site/auditentry/?actor={operator.pk}&job=nowhere").content)
     assert f"Who: {operator.username} ×" in audit
     assert "Data job: nowhere ×" in audit

@@ -90,8 +90,12 @@ class Listing:
         filters: Iterable[Filter] = (),
         search: Callable[[QuerySet[Any], str], QuerySet[Any]] | None = None,
         whole: int | None = None,
+        fixed: Sequence[str] = (),
     ) -> None:
-        """Show rows of a table, or some of them, who are `whole` in all: then nobody needs to count those."""
+        """Show rows of a table, or some of them, who are `whole` in all: then nobody needs to count those.
+
+        Filters that are `fixed` make the page what it is: they are neither shown nor cleared.
+        """
         self.begun = time.monotonic()
         self.query: QueryDict = request.GET
         self.columns, self.orders, self.filters = columns, {order.name: order for order in orders}, list(filters)
@@ -99,6 +103,7 @@ class Listing:
         self.words = self.query.get("q", "").replace("\0", "").strip() if search else ""
         self.all_rows = rows
         self.whole = whole
+        self.fixed = fixed
         self.matching = self.narrow(rows)
         self.shared: dict[str, Any] = {}  # what filters find out for each other
 
@@ -137,6 +142,17 @@ class Listing:
     def is_narrowed(self) -> bool:
         """Whether not all rows are asked for."""
         return self.matching is not self.all_rows
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether there is something to clear: a search, or a filter beside the fixed ones."""
+        shown = [each.name for each in self.filters if each.name not in self.fixed]
+        return bool(self.words) or any(value for name in shown for value in self.query.getlist(name))
+
+    @property
+    def cleared_link(self) -> str:
+        """Answer the address of this list with nothing but its fixed filters."""
+        return self.link(without=[name for name in self.query if name not in self.fixed])
 
     @cached_property
     def count(self) -> tuple[int, str]:
@@ -197,7 +213,7 @@ class Listing:
     @cached_property
     def offered(self) -> list[OfferedFilter]:
         """Answer the filters with the addresses of their choices."""
-        return [self._offer(each) for each in self.filters]
+        return [self._offer(each) for each in self.filters if each.name not in self.fixed]
 
     def _offer(self, each: Filter) -> OfferedFilter:
         held = [value for value in self.query.getlist(each.name) if value]

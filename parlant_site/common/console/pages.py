@@ -35,6 +35,7 @@ class ConsoleAdmin(admin.ModelAdmin):
     read_fields: Sequence[str] = ()
     list_title: Any = ""
     add_text: Any = ""
+    new_title: Any = ""
     empty_text: Any = _("Nothing here yet.")
     search_hint: Any = ""
     deleting: Any = ""
@@ -51,6 +52,10 @@ class ConsoleAdmin(admin.ModelAdmin):
         """Answer the rows that match the words; only asked when there is a search_hint."""
         return rows
 
+    def fixed_filters(self, request: HttpRequest) -> Sequence[str]:
+        """Answer the names of filters that make the page what it is, such as the list of one customer."""
+        return ()
+
     def listing(self, request: HttpRequest) -> Listing:
         """Answer the list for a request."""
         return Listing(
@@ -60,6 +65,7 @@ class ConsoleAdmin(admin.ModelAdmin):
             orders=self.orders,
             filters=[each() for each in self.filters],
             search=self.search if self.search_hint else None,
+            fixed=self.fixed_filters(request),
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -89,7 +95,11 @@ class ConsoleAdmin(admin.ModelAdmin):
         """Answer the form class, told of the request."""
         if not issubclass(self.form, ContractForm):
             return super().get_form(request, obj, change=change, **kwargs)
-        return type(self.form.__name__, (self.form,), {"request": request})
+        # Those who may only look read the same labels; what helps to fill in a field is left out.
+        form: Any = self.form
+        labels = {name: field.label for name, field in form.base_fields.items() if field.label}
+        meta = type("Meta", (form.Meta,), {"labels": labels, "help_texts": dict.fromkeys(labels, "")})
+        return type(self.form.__name__, (self.form,), {"request": request, "Meta": meta})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Answer the fields of the form; for those who may only look, what is read instead."""
@@ -119,7 +129,7 @@ class ConsoleAdmin(admin.ModelAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Show the form, with the way to what was changed before."""
-        context["list_title"] = self.list_title
+        context |= {"list_title": self.list_title, "new_title": self.new_title}
         if (original := context.get("original")) is not None:
             context["audit_link"] = self.audit_link(request, original)
         return super().render_change_form(request, context, *args, **kwargs)
