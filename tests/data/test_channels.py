@@ -35,6 +35,7 @@ def mara(database: None) -> User:
     return User.objects.create_superuser("mara")
 
 
+@pytest.mark.one_database
 def test_a_command_is_typed_by_whoever_is_signed_in_to_the_machine(mara: User) -> None:
     connection.close()
     ended = manage("merge_customers", "ada", "double", PARLANT_DATABASE_URL=database_url())

@@ -23,6 +23,7 @@ def replying(database: None) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.one_database
 def test_the_curl_calls_work(replying: Server) -> None:
     calls = "\n".join(block for block in blocks(DOCUMENT, "sh") if "curl" in block)
     script = calls.replace("http://127.0.0.1:8800", replying.url).replace("curl -s", "curl -sS --fail-with-body")

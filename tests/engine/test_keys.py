@@ -71,6 +71,7 @@ def test_a_variable_that_is_not_set_is_told_without_asking_anybody(
     assert model.asked == []
 
 
+@pytest.mark.one_database
 def test_a_key_leaks_nowhere_although_the_server_repeats_it(
     agents: Agents,
     session: Session,

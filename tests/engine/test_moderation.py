@@ -60,6 +60,7 @@ def say(http: httpx.Client, session: Session, message: str, moderation: str = "a
     return http.post(f"/sessions/{session.pk}/events?moderation={moderation}", json=body)
 
 
+@pytest.mark.one_database
 def test_a_slow_moderator_delays_nobody_else(moderated: httpx.Client, moderator: ModelServer, session: Session) -> None:
     path = f"/sessions/{session.pk}"
     moderator.gate.clear()

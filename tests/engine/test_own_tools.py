@@ -83,6 +83,7 @@ def calls(shop: httpx.Client, session: Session) -> list[dict[str, Any]]:
     return [call for event in tools for call in event["data"]["tool_calls"]]
 
 
+@pytest.mark.one_database
 def test_the_tools_of_an_installed_application_are_found(
     shop: httpx.Client, model: ModelServer, session: Session
 ) -> None:

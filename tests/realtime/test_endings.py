@@ -51,15 +51,17 @@ def test_a_socket_that_is_not_read_is_closed_and_fills_no_memory(database: None)
         from tests.realtime.test_losses import open_session
 
         session = open_session()
+        text = "x" * 500_000
+        # More than the kernel takes, so that the server's patience begins as soon as somebody connects.
+        fill(session, text, 16)
         small = socket.socket()
-        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # or else the kernel may take all there is
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         small.connect((urlsplit(server.url).hostname, urlsplit(server.url).port))
+        before = resident_kib(server.pid)
         with Socket(server, f"/ws/sessions/{session.pk}", max_queue=1, sock=small) as slow:
-            slow.send({"type": "ping"})
-            before, begun = resident_kib(server.pid), time.monotonic()
-            text = "x" * 500_000
-            fill(session, text, 30)
-            # The server's patience began when the kernel took no more. It then waits 5 s for the client to confirm.
+            begun = time.monotonic()
+            fill(session, text, 14)
+            # When it has waited long enough, it waits 5 s for the client to confirm.
             time.sleep(max(0.0, begun + PATIENCE_SECONDS + 2.5 - time.monotonic()))
             # 15 MB were written; what is not sent stays in the database.
             assert resident_kib(server.pid) - before < 40_000

@@ -24,6 +24,7 @@ def seed(customers: int, as_of: str = AS_OF) -> str:
     return out.getvalue()
 
 
+@pytest.mark.one_database
 def test_it_writes_the_same_every_time() -> None:
     seed(60)
     first = list(Event.objects.order_by("id").values("id", "session_id", "offset", "data", "trace_id", "creation_utc"))

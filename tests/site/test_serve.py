@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -20,6 +21,20 @@ PRODUCTION = {
     "PARLANT_ALLOWED_HOSTS": "127.0.0.1",
     "PARLANT_HTTPS": "false",
 }
+
+
+@pytest.fixture(scope="module")
+def _prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("prepared")
+    with serve(PARLANT_HOME=str(home)):
+        pass
+    return home
+
+
+@pytest.fixture
+def home(_prepared_home: Path, tmp_path: Path) -> str:
+    """A home in which a server has been before: a first start takes its time, and few tests are about it."""
+    return str(shutil.copytree(_prepared_home, tmp_path / "home"))
 
 
 def test_a_first_start_makes_everything_and_a_second_keeps_it(tmp_path: Path) -> None:
@@ -81,16 +96,16 @@ def test_the_first_operators_password_may_come_from_the_environment(tmp_path: Pa
         assert "analytical" not in text
 
 
-def test_production_asks_for_a_token(tmp_path: Path) -> None:
-    with serve(PARLANT_HOME=str(tmp_path), **PRODUCTION) as server:
+def test_production_asks_for_a_token(home: str) -> None:
+    with serve(PARLANT_HOME=home, **PRODUCTION) as server:
         assert "open to everybody" not in server.log.read_text()
         assert httpx.get(f"{server.url}/customers").status_code == 401
         assert "Warning" not in server.log.read_text()
 
 
 @pytest.mark.parametrize("mode", [{}, PRODUCTION], ids=["development", "production"])
-def test_static_files_are_served_as_they_are_installed(tmp_path: Path, mode: dict[str, str]) -> None:
-    with serve(PARLANT_HOME=str(tmp_path), **mode) as server, httpx.Client(base_url=server.url) as client:
+def test_static_files_are_served_as_they_are_installed(home: str, mode: dict[str, str]) -> None:
+    with serve(PARLANT_HOME=home, **mode) as server, httpx.Client(base_url=server.url) as client:
         css = "/static/admin/css/base.css"
         whole = client.get(css)
         assert whole.status_code == 200
@@ -157,8 +172,8 @@ def test_tables_are_made_in_a_home_that_is_not_there_yet(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_soon_and_without_an_error(tmp_path: Path, number: signal.Signals) -> None:
-    with serve(PARLANT_HOME=str(tmp_path)) as server, httpx.Client(base_url=server.url) as client:
+def test_a_signal_ends_the_process_soon_and_without_an_error(home: str, number: signal.Signals) -> None:
+    with serve(PARLANT_HOME=home) as server, httpx.Client(base_url=server.url) as client:
         assert client.get("/healthz").status_code == 200  # and the connection stays open
         began = time.monotonic()
         server.process.send_signal(number)
@@ -168,9 +183,9 @@ def test_a_signal_ends_the_process_soon_and_without_an_error(tmp_path: Path, num
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, chunked: bool) -> None:
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(home: str, chunked: bool) -> None:
     with (
-        serve(PARLANT_HOME=str(tmp_path), PARLANT_MAX_BODY_BYTES="2048") as server,
+        serve(PARLANT_HOME=home, PARLANT_MAX_BODY_BYTES="2048") as server,
         socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=5) as connection,
     ):
         head = "POST /customers HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://shop.example\r\n"
@@ -185,14 +200,14 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, c
         assert '{"detail": "The body is larger than 2048 bytes"}' in rest
 
 
-def test_a_body_within_the_limit_arrives_whole_however_it_is_sent(tmp_path: Path) -> None:
+def test_a_body_within_the_limit_arrives_whole_however_it_is_sent(home: str) -> None:
     body = b'{"name": "Ada", "metadata": {"note": "' + b"x" * 500_000 + b'"}}'
 
     def in_parts() -> object:
         yield body[:100_000]
         yield body[100_000:]
 
-    with serve(PARLANT_HOME=str(tmp_path)) as server:
+    with serve(PARLANT_HOME=home) as server:
         for content in (body, in_parts()):
             created = httpx.post(f"{server.url}/customers", content=content)  # type: ignore[arg-type]
             assert created.status_code == 201
