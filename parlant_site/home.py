@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Count, F, Q
-from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,9 +18,9 @@ from customers.segments.history import SegmentDay
 from parlant_site.common.console.markup import list_of
 from sessions_app.admin.sessions import customer_link, tags_of
 from sessions_app.events import Mode
+from sessions_app.message_days import MessageDay, last_days
 from sessions_app.models import Session
 
-DAYS = 14
 WAITING_SHOWN = 8
 MOVED_SHOWN = 5
 BAR_WIDTH, BAR_GAP, HEIGHT = 36, 8, 120
@@ -42,7 +41,8 @@ class Bar:
     """A day of the chart, in the chart's own units."""
 
     day: date
-    count: int
+    count: int | None
+    link: str
     x: int
     y: int
     height: int
@@ -120,28 +120,23 @@ def _some(rows: Any) -> str:
 
 
 def _chart() -> dict[str, Any]:
-    """Answer conversations opened per day as bars; the same numbers stand in a table."""
-    today = timezone.localdate()
-    first = today - timedelta(days=DAYS - 1)
-    start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
-    per_day = dict(
-        Session.objects.filter(creation_utc__gte=start)
-        .order_by()
-        .annotate(day=TruncDate("creation_utc"))
-        .values_list("day")
-        .annotate(n=Count("pk"))
-    )
-    days = [first + timedelta(days=number) for number in range(DAYS)]
-    most = max([*per_day.values(), 1])
+    """Answer messages per day as bars; the same numbers stand in a table. A day that nobody counted yet has no bar."""
+    days = last_days()
+    rows = {row.day: row for row in MessageDay.objects.filter(day__in=days)}
+    most = max([row.messages for row in rows.values()] or [0]) or 1
     bars = []
     for place, day in enumerate(days):
-        count = per_day.get(day, 0)
-        height = max(round(count / most * (HEIGHT - 16)), 2 if count else 1)
-        bars.append(Bar(day, count, place * (BAR_WIDTH + BAR_GAP), HEIGHT - height, height))
+        row = rows.get(day)
+        count = row.messages if row else None
+        height = max(round((count or 0) / most * (HEIGHT - 16)), 2 if count else 1)
+        link = list_of("sessions_app_session", said=day.isoformat())
+        bars.append(Bar(day, count, link, place * (BAR_WIDTH + BAR_GAP), HEIGHT - height, height))
+    today = rows.get(days[-1])
     return {
-        "bars": bars,
+        "bars": bars if rows else [],
         "bar_width": BAR_WIDTH,
-        "chart_width": DAYS * (BAR_WIDTH + BAR_GAP) - BAR_GAP,
+        "chart_width": len(bars) * (BAR_WIDTH + BAR_GAP) - BAR_GAP,
         "chart_height": HEIGHT,
-        "opened": sum(per_day.values()),
+        "messages_in_all": sum(row.messages for row in rows.values()),
+        "counted": today.counted_utc if today else None,
     }

@@ -10,7 +10,14 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         """Let the feed reach the other processes and agents reply, and end both when the process ends."""
         from parlant_site.common import lifecycle
-        from sessions_app import bridge, feed, privacy, safety_net, segment_states  # noqa: F401 - privacy registers its part
+        from sessions_app import (
+            bridge,
+            counting_days,
+            feed,
+            privacy,  # noqa: F401 - registers its part
+            safety_net,
+            segment_states,
+        )
 
         feed.on_publish(bridge.announce)
         feed.on_watch(bridge.listen)
@@ -19,6 +26,8 @@ class SessionsAppConfig(AppConfig):
         lifecycle.on_stop(segment_states.release)
         lifecycle.on_start(_start_agents, role="agents")
         lifecycle.on_stop(_stop_agents)
+        lifecycle.on_start(counting_days.worker.start, role="agents")
+        lifecycle.on_stop(counting_days.worker.stop)
 
 
 async def _start_agents() -> None:

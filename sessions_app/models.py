@@ -22,6 +22,7 @@ from sessions_app.canned_responses import CannedResponse, CannedResponseTag
 from sessions_app.events import CompositionMode, Kind, MessageOutputMode, Mode, Responder, Source
 from sessions_app.follow_ups import FollowUp, SessionParticipant
 from sessions_app.handoffs import reply_after
+from sessions_app.message_days import MessageDay
 from sessions_app.moved import MovedSession
 from sessions_app.querysets import EventQuerySet, SessionQuerySet
 from sessions_app.replying import NO_EFFECT, Effect, LeaseLost, Replying, revoked, withdrawn
@@ -35,6 +36,7 @@ __all__ = [
     "CannedResponseTag",
     "Event",
     "FollowUp",
+    "MessageDay",
     "MovedSession",
     "Session",
     "SessionLabel",

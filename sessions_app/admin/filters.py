@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connection
+from django.db.models import BooleanField, F, Func, QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer
 from parlant_site.common.console.listing import Filter
+from sessions_app.counting_days import messages_of
 from sessions_app.events import Mode
 from sessions_app.models import Agent
 from sessions_app.querysets import SessionQuerySet
@@ -58,6 +63,41 @@ class OpenedFilter(Filter):
         if value not in dict(self.choices()):
             return rows
         return rows.filter(creation_utc__gte=timezone.now() - timedelta(days=int(value)))
+
+
+class SpokenFilter(Filter):
+    """Conversations in which somebody said something on a day: followed from the home page, so it offers nothing."""
+
+    name = "said"
+    label = _("Messages on")
+
+    def said(self, value: str) -> Any:
+        """Answer the day in words."""
+        day = _day_in(value)
+        return date_format(day) if day else value
+
+    def choices(self) -> Sequence[tuple[str, Any]]:
+        """Offer nothing."""
+        return ()
+
+    def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Answer those with a message on that day."""
+        if not (day := _day_in(value)):
+            return rows
+        keys = messages_of(day).values("session").distinct()
+        if connection.vendor == "sqlite":
+            return rows.filter(pk__in=keys)
+        # As an array they are looked up first, by time: left to itself PostgreSQL goes through all events by session.
+        among = {"template": "(%(expressions)s))", "arg_joiner": " = ANY (", "output_field": BooleanField()}
+        return rows.filter(Func(F("pk"), ArraySubquery(keys), **among))
+
+
+def _day_in(text: str) -> date | None:
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    return day if day and 1900 < day.year < 9000 else None
 
 
 class AgentFilter(Filter):

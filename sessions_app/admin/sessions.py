@@ -23,7 +23,7 @@ from parlant_site.common.console.markup import NOTHING, age, ago, badge, chip, c
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
 from parlant_site.common.json import LARGEST
 from sessions_app.admin.conversation import SOURCES, entries
-from sessions_app.admin.filters import AgentFilter, CustomerFilter, LabelFilter, OpenedFilter, StateFilter
+from sessions_app.admin.filters import AgentFilter, CustomerFilter, LabelFilter, OpenedFilter, SpokenFilter, StateFilter
 from sessions_app.events import Mode
 from sessions_app.follow_ups import FollowUpWasSaid
 from sessions_app.models import Agent, FollowUp, Session
@@ -42,7 +42,7 @@ class SessionAdmin(ConsoleAdmin):
         Order("waiting", _("Waiting"), "waiting_since", descending=False, nullable=True),
         Order("-waiting", _("Waiting"), "waiting_since", nullable=True),
     )
-    filters = (StateFilter, OpenedFilter, AgentFilter, CustomerFilter, LabelFilter)
+    filters = (StateFilter, OpenedFilter, SpokenFilter, AgentFilter, CustomerFilter, LabelFilter)
     search_hint = _("Search by title, last message, customer or id")
     list_title = _("Conversations")
     deleting = _("All that was said goes with it.")

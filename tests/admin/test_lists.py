@@ -16,8 +16,10 @@ from django.utils.html import escape
 
 from customers.models import Customer
 from parlant_site.common.console.listing import PAGE_SIZE
+from sessions_app.counting_days import Worker, count, count_all, due
 from sessions_app.events import Kind, Mode, Source
-from sessions_app.models import Agent, Session
+from sessions_app.message_days import last_days
+from sessions_app.models import Agent, MessageDay, Session
 from tags.models import Tag
 from tests.admin.pages import names_listed, text_of
 
@@ -220,6 +222,45 @@ def test_every_number_at_home_leads_to_as_many_rows(browser: Client) -> None:
         rows = browser.get(number.link).context["listing"].table
         guest = sum(1 for row, _ in rows if row.pk == "guest")
         assert len(rows) - guest == int(number.value) - (guest if "New customers" in str(number.label) else 0)
+
+
+@pytest.mark.django_db
+def test_messages_per_day_lead_to_the_conversations_in_which_they_were_said(browser: Client) -> None:
+    assert "Not counted yet" in text_of(browser.get("/admin/").content)
+    populate(2)
+    first, second = Session.objects.order_by("creation_utc")
+    days = last_days()
+    noon = timezone.make_aware(datetime(days[-3].year, days[-3].month, days[-3].day, 12))
+    for session, hours in ((first, 0), (first, 11.9), (first, -12.1), (second, 12.1)):
+        said = {"kind": Kind.MESSAGE, "source": Source.AI_AGENT, "data": {"message": "Hello"}}
+        session.append_event(**said, creation_utc=noon + timedelta(hours=hours))
+    first.append_event(kind=Kind.STATUS, source=Source.AI_AGENT, data={"status": "ready"})
+    Session.objects.update(creation_utc=noon - timedelta(days=3), last_event_utc=timezone.now())
+    count_all()
+    bars = {bar.day: bar for bar in browser.get("/admin/").context["bars"]}
+    assert [bars[day].count for day in days[-4:]] == [1, 2, 1, 2]
+    assert sum(bar.count for bar in bars.values()) == 6
+    for day, sessions in ((days[-4], {first.pk}), (days[-3], {first.pk}), (days[-2], {second.pk})):
+        listed = browser.get(bars[day].link).context["listing"].page.rows
+        assert {session.pk for session in listed} == sessions
+    shown = browser.get("/admin/").content
+    assert shown.count(f'href="{bars[days[-3]].link}"'.encode()) == 2, "from the chart and from the table"
+
+    first.remove()
+    assert not Worker().look(), "nothing is due"
+    MessageDay.objects.filter(day=days[-1]).delete()
+    assert Worker().look()
+    assert MessageDay.objects.get(day=days[-1]).messages == 1
+    later = timezone.now() + timedelta(minutes=2)
+    assert due(later) == days[-1]
+    assert count(days[-1], later).messages == 1
+    later += timedelta(hours=1)
+    count(days[-1], later)
+    assert due(later) in days[:-1], "days before are counted again, too, one after the other"
+    MessageDay.objects.create(day=days[0] - timedelta(days=1), messages=1, counted_utc=later)
+    MessageDay.objects.update(counted_utc=noon)
+    count_all()
+    assert dict(MessageDay.objects.exclude(messages=0).values_list("day", "messages")) == {days[-2]: 1, days[-1]: 1}
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ NASTY = ("%00", "a%00b", "%ED%A0%80", "%FF", "'", "%22%3E%3Cscript%3E", "9" * 40
 LISTS = {
     "customers/customer": "q tag seen created with after before order",
     "tags/tag": "q after before order",
-    "sessions_app/session": "q state agent customer label opened after before order",
+    "sessions_app/session": "q state agent customer label opened said after before order",
     "sessions_app/agent": "q after before order",
     "parlant_site/auditentry": "act kind object channel actor when after before order",
 }

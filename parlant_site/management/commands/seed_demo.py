@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from parlant_site.demo.seeding import Written, seed
 from parlant_site.demo.segments import write_segments
+from sessions_app.counting_days import count_all
 
 MOST = 5_000_000
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
                 progress.advance(task, step.looked_at)
         if total.customers:
             write_segments(_anchor(as_of))
+            count_all()
         else:
             self.stdout.write(f"The demo is there already, with {customers:,} customers: nothing was written.")
             return
