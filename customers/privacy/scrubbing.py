@@ -28,6 +28,7 @@ class Scrubber:
             for each in subjects
         }
         self._in_files = {each.id: _Words([*each.words, *each.ids]) for each in subjects}
+        self._ids_in_files = {each.id: _Words(each.ids) for each in subjects}
 
     def clean(self, value: Any, *, sort: str) -> Any:
         """Answer JSON in which an id is a pseudonym, and a text that names one of them is gone."""
@@ -43,8 +44,9 @@ class Scrubber:
             self._count([*values], sort)
         return found
 
-    def finds_in_file(self, file: Any, *, sort: str) -> bool:
-        """Answer whether a file names one of them; a missing file names nobody."""
+    def finds_in_file(self, file: Any, *, sort: str, by_id: bool = False) -> bool:
+        """Answer whether a file names one of them, or has an id of hers; a missing file names nobody."""
+        wanted = self._ids_in_files if by_id else self._in_files
         found: set[str] = set()
         try:
             with file.storage.open(file.name, "rb") as source:
@@ -52,7 +54,7 @@ class Scrubber:
                 while block := source.read(READ_AT_ONCE):
                     text = (tail + block).decode("utf-8", "ignore")
                     lower = text.lower()
-                    found |= {key for key, words in self._in_files.items() if words.are_in(text, lower)}
+                    found |= {key for key, words in wanted.items() if words.are_in(text, lower)}
                     tail = block[-1000:]
         except OSError:
             return False

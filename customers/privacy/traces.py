@@ -153,11 +153,15 @@ def _sweep_job(job: DataJob, scrubber: Scrubber) -> None:
 
 
 def _names(job: DataJob, scrubber: Scrubber) -> bool:
-    """Answer whether what a job works by, or has written by now, names one of these persons."""
+    """Answer whether what a job works by, or has written by now, names one of these persons.
+
+    An export writes an id into each line, so that a line with her name alone is about a namesake. Lines that are read
+    may have no id, and would make her anew: there a name is enough.
+    """
     said = (job.title, job.parameters, job.report, job.error)
     files = [file for file in (job.source, job.result) if file]
     return scrubber.finds(*said, sort="data_jobs") or any(
-        scrubber.finds_in_file(file, sort="data_jobs") for file in files
+        scrubber.finds_in_file(file, sort="data_jobs", by_id=job.kind == "export") for file in files
     )
 
 

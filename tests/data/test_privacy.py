@@ -322,6 +322,24 @@ def test_jobs_that_are_not_over_and_name_her_are_cancelled_and_others_go_on(zaph
     assert not [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]
 
 
+def test_an_export_goes_on_that_has_only_her_namesake_in_it() -> None:
+    Customer.register(id="a-namesake", name="Zoe Adams")
+    Customer.register(id="later", name="Zoe Adams")
+    job = start("export", by=None, selection=Selection.of(["a-namesake"]), parameters={"form": "csv"})
+    running = claim(job.pk)
+    assert running
+    work = work_class("export")(running)
+    batch = work.read(None)
+    assert batch
+    work.write(batch)
+    running.save()
+    erase(["later"], conversations=Conversations.DELETE)
+    run(running)
+    job.refresh_from_db()
+    assert job.state == State.OK
+    assert b"a-namesake,Zoe Adams" in job.result.read()
+
+
 @pytest.mark.parametrize(
     "line", ['x,"Ann ""Z"" Lee",y\n', '{"name":"Ann \\"Z\\" Lee"}\n', 'x;ANN "z" LEE;y\n'], ids=["csv", "json", "plain"]
 )
