@@ -108,14 +108,20 @@ def production_server(database: None, _production_server: Server) -> Server:
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
     """A plain HTTP client of the server."""
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    # There is no TLS to verify; reading the authorities' certificates would take longer than most tests.
+    with httpx.Client(base_url=server.url, timeout=30, verify=False) as client:
         yield client
 
 
+@pytest.fixture(scope="session")
+def _client(_server: Server) -> ParlantClient:
+    return ParlantClient(base_url=_server.url)
+
+
 @pytest.fixture
-def client(server: Server) -> ParlantClient:
+def client(server: Server, _client: ParlantClient) -> ParlantClient:
     """The official client."""
-    return ParlantClient(base_url=server.url)
+    return _client
 
 
 @pytest.fixture
