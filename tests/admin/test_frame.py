@@ -34,6 +34,24 @@ def test_a_page_that_is_not_hers_is_said_inside_the_console(browser_of: Callable
     assert b'href="/admin/tags/tag/"' in answer.content
 
 
+def test_what_goes_wrong_in_the_console_is_said_in_its_look_without_inner_text(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(request: Any) -> None:
+        raise ValueError("secret inner text")
+
+    monkeypatch.setattr("parlant_site.home.home", fail)
+    browser.raise_request_exception = False
+    failed = browser.get("/admin/")
+    assert (failed.status_code, b"secret" in failed.content) == (500, False)
+    assert "Something went wrong here" in text_of(failed.content)
+    refused = browser.get("/admin/", headers={"host": "bad host"})
+    assert refused.status_code == 400
+    assert "This request could not be read" in text_of(refused.content)
+    for answer in (failed, refused):
+        assert b"parlant_site/console.css" in answer.content
+
+
 def test_a_form_that_is_out_of_date_says_so_inside_the_console(operator: User) -> None:
     careful = Client(enforce_csrf_checks=True)
     careful.force_login(operator)
