@@ -13,7 +13,6 @@ from customers.models import Customer
 from customers.rules.periods import Moment
 from customers.rules.tree import Group, Leaf, Node, Path, key_of, leaves
 from parlant_site.common.json import JSONValue
-from parlant_site.common.personal import sight
 
 SAMPLES = 5
 
@@ -33,7 +32,7 @@ class NearMiss:
             "path": [*self.path],
             "field": self.leaf.field,
             "operator": self.leaf.operator,
-            "value": sight().anywhere({"field": self.leaf.field, "value": self.leaf.value})["value"],
+            "value": self.leaf.value,
             **self.count.to_json(),
             "sample": [{"id": customer.pk, "name": customer.name} for customer in self.sample],
         }

@@ -21,6 +21,7 @@ SEES_SEGMENTS = "customers.view_segment"
 SEES_CUSTOMERS = "customers.view_customer"
 SEES_WHO = (SEES_SEGMENTS, SEES_CUSTOMERS)
 CHANGES_WHO = ("customers.change_segment", SEES_CUSTOMERS)
+SAY_WHO = frozenset({"id", "name"})  # fields that tell who a customer is
 FACES = ("rule", "text", "sentence")
 
 
@@ -51,30 +52,33 @@ def read_face(face: str, given: JSONValue) -> Group:
 
 
 def masked(rule: Group) -> Group:
-    """Answer a rule as the caller may see it, not to be carried out: a mask for each value of a hidden key."""
-    hidden = sight().hidden
+    """Answer a rule as the caller may see it, not to be carried out: a mask for each value of a hidden field."""
+    hidden = hidden_fields()
     return cast(Group, _masked(rule, hidden)) if hidden else rule
+
+
+def hidden_fields() -> frozenset[str]:
+    """Answer the fields of rules whose values the caller may not see: personal keys, and who a customer is."""
+    who = frozenset() if may(SEES_CUSTOMERS) else SAY_WHO
+    return who | {f"{METADATA_PREFIX}{key}" for key in sight().hidden}
 
 
 def _masked(node: Node, hidden: frozenset[str]) -> Node:
     if isinstance(node, Group):
         return replace(node, rules=tuple(_masked(child, hidden) for child in node.rules))
-    is_hidden = node.field.startswith(METADATA_PREFIX) and node.field.removeprefix(METADATA_PREFIX) in hidden
-    return replace(node, value=MASK) if is_hidden and node.value is not None else node
+    return replace(node, value=MASK) if node.field in hidden and node.value is not None else node
 
 
 def seen(rule: Group) -> Group:
     """Answer a rule about what the caller may see; InvalidRule names the leaves about anything else."""
-    hidden = sight().hidden
+    hidden = hidden_fields()
     problems: list[dict[str, JSONValue]] = []
     for path, leaf in leaves(rule):
         what = ""
         if leaf.field == "segments" and not may(SEES_SEGMENTS):
             what = "segments"
-        if leaf.field in ("id", "name") and not may(SEES_CUSTOMERS):
-            what = "names and ids of customers"
-        if leaf.field.startswith(METADATA_PREFIX) and leaf.field.removeprefix(METADATA_PREFIX) in hidden:
-            what = "these personal data"
+        if leaf.field in hidden:
+            what = "names and ids of customers" if leaf.field in SAY_WHO else "these personal data"
         if what:
             loc: list[JSONValue] = []
             for index in path:

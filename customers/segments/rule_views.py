@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -20,10 +21,10 @@ from customers.models import Customer
 from customers.rules.explaining import explain
 from customers.rules.faces import DatabaseNames, write_sentence, write_text
 from customers.rules.periods import Moment
-from customers.rules.tree import Group, to_json
+from customers.rules.tree import Group, leaves, to_json
 from customers.segments.backtesting import backtest
 from customers.segments.editing import time_zone_named
-from customers.segments.given import SEES_CUSTOMERS, SEES_WHO, given_rule, placed
+from customers.segments.given import SEES_CUSTOMERS, SEES_WHO, given_rule, masked, placed
 from customers.segments.models import Segment
 from customers.segments.overlapping import overlap
 from customers.segments.serializers import (
@@ -125,8 +126,11 @@ class RuleViewSet(ContractViewSet):
         Who may not see customers gets no samples.
         """
         segment, samples = self.segment(), SAMPLES if may(SEES_CUSTOMERS) else 0
-        missed = [] if segment.is_static else near_misses(segment.tree, segment.moment(), samples=samples)
-        return Response([miss.to_json() for miss in missed])
+        if segment.is_static:
+            return Response([])
+        missed = near_misses(segment.tree, segment.moment(), samples=samples)
+        shown = dict(leaves(masked(segment.tree)))
+        return Response([replace(miss, leaf=shown[miss.path]).to_json() for miss in missed])
 
     @extend_schema(parameters=[OverlapQuery], responses=answers(200, OverlapBody(many=True), refusals=(404,)))
     def overlap(self, request: Request) -> Response:

@@ -49,7 +49,7 @@ class SegmentBody(serializers.Serializer[Any]):
 
     @extend_schema_field(serializers.JSONField(allow_null=True))
     def get_rule(self, segment: Segment) -> dict[str, JSONValue] | None:
-        """Answer the rule; values of personal keys are masked for who may not see them."""
+        """Answer the rule; personal values, names and ids are masked for who may not see them."""
         return None if segment.is_static else to_json(masked(segment.tree))
 
     def get_text(self, segment: Segment) -> str | None:

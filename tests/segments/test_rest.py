@@ -13,8 +13,10 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from customers.models import Customer, MembershipEvent, Segment
+from customers.rules.faces import read_text
 from customers.segments.editing import amend
 from customers.segments.worker import settle_all
+from parlant_site.common.personal import MASK
 from tags.models import Tag
 from tests.api.shapes import invalid, refused, shown
 from tests.segments.membership import made, members, rule
@@ -184,6 +186,8 @@ def test_names_and_ids_of_customers_need_the_permission_to_see_customers(people:
     settings.PARLANT_POLICY = "production"
     made("Pro", PRO, id="pro")
     made("Fair", None, id="fair")
+    named = read_text("not (id in (zoe, kim) or name starts Zoe) and not name = Zoe")
+    made("Hers", named, id="hers")
     viewer, editor = User.objects.create_user("viewer"), User.objects.create_user("editor")
     numbers = Permission.objects.get(codename="view_segment", content_type__app_label="customers")
     viewer.user_permissions.add(numbers)
@@ -202,6 +206,10 @@ def test_names_and_ids_of_customers_need_the_permission_to_see_customers(people:
     for url in ("/segments", "/segments/pro/days", "/segments/pro/runs", "/segments/overlap?ids=pro,fair"):
         assert api(viewer).get(url).status_code == 200, url
     assert (preview(viewer).json()["count"], preview(viewer).json()["sample"]) == (2, [])
+    hers = api(viewer).get("/segments/hers").json()
+    assert hers["text"] == f"not (id in {MASK} or name starts {MASK}) and not name = {MASK}"
+    for url in ("/segments", "/segments/hers", "/segments/hers/near_misses"):
+        assert "zoe" not in api(viewer).get(url).content.decode().lower(), url
     [miss] = api(viewer).get("/segments/pro/near_misses").json()
     assert (miss["count"], miss["sample"]) == (1 + Customer.objects.filter(pk="guest").count(), [])
     for text in ("name contains A", "metadata.plan = pro and id = ada"):

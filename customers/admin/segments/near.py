@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,9 +13,8 @@ from customers.insight.limits import TookTooLong
 from customers.insight.near import SAMPLES, NearMiss, near_misses
 from customers.models import Segment
 from customers.rules.faces import DatabaseNames, write_leaf
-from customers.rules.fields import field_named
 from customers.rules.tree import leaves
-from parlant_site.common.personal import MASK, sight
+from customers.segments.given import masked
 
 MOST_WITH_SAMPLES = 12
 
@@ -28,7 +28,8 @@ def near_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -
     try:
         found = near_misses(rule, segment.moment(), samples=samples)
         most = max([miss.count.number for miss in found], default=0) or 1
-        misses = [_shown(segment, miss, names, most) for miss in found]
+        shown = dict(leaves(masked(rule)))
+        misses = [_shown(segment, replace(miss, leaf=shown[miss.path]), names, most) for miss in found]
         misses.sort(key=lambda row: -row["count"].number)
     except TookTooLong:
         pass
@@ -36,10 +37,8 @@ def near_page(request: HttpRequest, context: dict[str, Any], segment: Segment) -
 
 
 def _shown(segment: Segment, miss: NearMiss, names: DatabaseNames, most: int) -> dict[str, Any]:
-    field = field_named(miss.leaf.field)
-    is_hidden = field is not None and field.key and sight().hides(field.key)
     return {
-        "words": f"{miss.leaf.field} {MASK}" if is_hidden else write_leaf(miss.leaf, names, sentence=True),
+        "words": write_leaf(miss.leaf, names, sentence=True),
         "count": miss.count,
         "share": round(miss.count.number / most * 100),
         "sample": [(customer.name, explain_link(segment, customer.pk)) for customer in miss.sample],
