@@ -16,6 +16,8 @@ from django.contrib.auth.forms import (
 from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group, Permission
 from django.db.models import QuerySet
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -68,14 +70,18 @@ class Permissions(forms.ModelMultipleChoiceField):
 
 
 class PasswordKept(ReadOnlyPasswordHashWidget):
-    """Whether there is a password, and the way to another one; how it is kept is nobody's business here."""
+    """Whether there is a password, and the way to another one; how it is kept is nobody's business here.
 
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+    The markup is our own, because the templates of Django's versions take different contexts.
+    """
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """Answer what the page shows."""
-        context: dict[str, Any] = super().get_context(name, value, attrs)
-        is_set = bool(value) and is_password_usable(value)
-        said = _("Set, and kept so that nobody can read it") if is_set else _("None: signs in with tokens alone")
-        return context | {"summary": [{"label": said}]}
+        if value and is_password_usable(value):
+            said, act = _("Set, and kept so that nobody can read it"), _("Reset password")
+        else:
+            said, act = _("None: signs in with tokens alone"), _("Set password")
+        return format_html('<p>{}</p><p><a class="button" href="../password/">{}</a></p>', said, act)
 
 
 WITH_PASSWORD = {"true": _("With a password"), "false": _("Not at all: for API tokens alone")}

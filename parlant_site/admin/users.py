@@ -107,6 +107,13 @@ class OperatorAdmin(LoggedAdmin, UserAdmin):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Answer the form in parts; of a password it says nothing to those who may only look."""
+        parts = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return parts
+        return [(title, {"fields": [name for name in part["fields"] if name != "password"]}) for title, part in parts]
+
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Show the form; Django's script for it is there before 6.1 alone, where a style sheet does the same."""
         script = finders.find(PASSWORD_SCRIPT) and PASSWORD_SCRIPT

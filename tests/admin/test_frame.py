@@ -143,12 +143,24 @@ def test_users_are_found_by_name_role_and_state(browser: Client, operator: User)
     assert "Lead 1" in text_of(browser.get("/admin/auth/group/").content)
 
 
-def test_a_user_is_made_given_roles_and_deleted(browser: Client) -> None:
+def test_a_user_is_made_given_roles_and_deleted(browser: Client, browser_of: Callable[..., Client]) -> None:
     sent = {"username": "new", "usable_password": "true", "password1": "long enough 1", "password2": "long enough 1"}
     made = browser.post("/admin/auth/user/add/", sent)
     user = User.objects.get(username="new")
     assert made["Location"] == f"/admin/auth/user/{user.pk}/change/"
     role = Group.objects.get(name="Viewer")
+    page = f"/admin/auth/user/{user.pk}/change/"
+    for kept in (
+        "Set, and kept so that nobody can read it Reset password",
+        "None: signs in with tokens alone Set password",
+    ):
+        shown = text_of(browser.get(page).content)
+        assert f"Password: {kept} Person" in shown
+        user.set_unusable_password()
+        user.save()
+    shown = text_of(browser_of("auth.view_user").get(page).content)
+    assert "Username: new" in shown
+    assert "Password" not in shown
     changed = {"username": "new", "is_active": "on", "is_staff": "on", "groups": [role.pk]}
     browser.post(f"/admin/auth/user/{user.pk}/change/", changed)
     assert [*user.groups.all()] == [role]
