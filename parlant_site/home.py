@@ -56,7 +56,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         numbers += _session_numbers()
         waiting = Session.objects.filter(waiting_since__isnull=False).select_related("customer", "agent")
         rows = waiting.prefetch_related("customer__tag_links__tag").order_by("waiting_since", "pk")[:WAITING_SHOWN]
-        context["waiting"] = [(session, customer_link(session), tags_of(session)) for session in rows]
+        context["waiting"] = [(session, customer_link(request, session), tags_of(session)) for session in rows]
         context["may_see_sessions"] = True
         context |= _chart()
     if request.user.has_perm("customers.view_customer"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -80,7 +81,7 @@ class TagAdmin(ConsoleAdmin):
         """Answer the columns of the list."""
         return (
             Column("name", _("Name"), self._name, order="name"),
-            Column("customers", _("Customers"), self._customers),
+            Column("customers", _("Customers"), partial(self._customers, request)),
             Column("agents", _("Agents"), lambda tag: tag.agent_count or NOTHING),
             Column("id", _("Id"), lambda tag: format_html("<code>{}</code>", tag.pk)),
             Column("created", _("Created"), lambda tag: ago(tag.creation_utc), order="created"),
@@ -89,8 +90,10 @@ class TagAdmin(ConsoleAdmin):
     def _name(self, tag: Tag) -> SafeString:
         return chip(tag.name, key=tag.pk, link=page_of(tag))
 
-    def _customers(self, tag: Any) -> SafeString:
+    def _customers(self, request: HttpRequest, tag: Any) -> SafeString | str:
         if not tag.customer_count:
             return NOTHING
         count = f"{COUNTED:,}+" if tag.customer_count > COUNTED else f"{tag.customer_count:,}"
+        if not request.user.has_perm("customers.view_customer"):
+            return count
         return format_html('<a href="{}">{}</a>', list_of("customers_customer", tag=tag.pk), count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -73,7 +74,7 @@ class SessionAdmin(ConsoleAdmin):
         """Answer the columns of the list; the customer where it is not hers alone."""
         columns = (
             Column("conversation", _("Conversation"), self._conversation),
-            Column("customer", _("Customer"), self._customer),
+            Column("customer", _("Customer"), partial(self._customer, request)),
             Column("agent", _("Agent"), lambda session: session.agent.name if session.agent else session.agent_ref),
             Column("state", _("State"), state_of),
             Column("waiting", _("Waiting"), lambda session: age(session.waiting_since), order="waiting"),
@@ -104,8 +105,8 @@ class SessionAdmin(ConsoleAdmin):
             labels_of(session),
         )
 
-    def _customer(self, session: Session) -> SafeString:
-        return format_html("{}{}", customer_link(session), tags_of(session))
+    def _customer(self, request: HttpRequest, session: Session) -> SafeString:
+        return format_html("{}{}", customer_link(request, session), tags_of(session))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -127,7 +128,7 @@ class SessionAdmin(ConsoleAdmin):
             "entries": entries(shown),
             "earlier": max(end - EVENTS_SHOWN, 0),
             "later": end < session.next_offset,
-            "customer": customer_link(session),
+            "customer": customer_link(request, session),
             "tags": tags_of(session),
             "labels": labels_of(session),
             "beside": list(_beside(session)),
@@ -209,10 +210,12 @@ def _beside(session: Session) -> QuerySet[Agent]:
     return others.order_by("participations__id")
 
 
-def customer_link(session: Session) -> SafeString:
-    """Answer the customer with a link to her page; the bare id when she was deleted."""
+def customer_link(request: HttpRequest, session: Session) -> SafeString:
+    """Answer the customer, with a link to her page for those who may open it; the bare id when she was deleted."""
     if session.customer is None:
         return format_html('<span class="key">{}</span>', session.customer_ref)
+    if not request.user.has_perm("customers.view_customer"):
+        return format_html("<bdi>{}</bdi>", session.customer.name)
     return format_html('<a href="{}"><bdi>{}</bdi></a>', page_of(session.customer), session.customer.name)
 
 

@@ -11,11 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from customers.models import Customer
+from customers.models import Customer, CustomerTag
 from sessions_app.actions import schedule_follow_up
 from sessions_app.admin.sessions import EVENTS_SHOWN
 from sessions_app.events import Dropped, Kind, Source
 from sessions_app.models import Agent, Event, FollowUp, Session
+from tags.models import Tag
 from tests.admin.pages import text_of
 
 
@@ -151,6 +152,16 @@ def test_who_else_answers_and_what_is_said_later_stand_beside_it(session: Sessio
     assert "Ask whether <it> runs if the customer stays silent" in seen
     assert "Withdrawn" not in seen
     assert "Said" not in seen
+
+
+def test_who_may_not_see_customers_gets_no_links_to_them(session: Session, browser_of: Callable[..., Client]) -> None:
+    say(session, "Anybody?")
+    CustomerTag.objects.create(customer=session.customer, tag=Tag.add(name="VIP"))
+    reader = browser_of("sessions_app.view_session", "tags.view_tag")
+    for path in ("/admin/", "/admin/sessions_app/session/", url(session), "/admin/tags/tag/"):
+        page = reader.get(path).content.decode()
+        assert "VIP" in page
+        assert "/admin/customers/customer/" not in page, path
 
 
 def test_follow_ups_are_for_those_who_may_see_them(session: Session, browser_of: Callable[..., Client]) -> None:
