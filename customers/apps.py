@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.db.models.signals import post_migrate, pre_delete
@@ -46,7 +47,8 @@ class CustomersConfig(AppConfig):
         lifecycle.on_stop(keeper.stop)
 
 
-def _keep_guest(sender: AppConfig, using: str, apps: Any, **_: Any) -> None:
+def _keep_guest(sender: AppConfig, using: str, apps: Any = installed, **_: Any) -> None:
+    # `migrate` tells of the models as they are then; `flush` tells nothing.
     try:
         customer = apps.get_model("customers", "Customer")
     except LookupError:  # migrated back to zero

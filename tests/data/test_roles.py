@@ -8,6 +8,8 @@ import httpx
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
+from django.core.management.sql import emit_post_migrate_signal
+from django.db import DEFAULT_DB_ALIAS
 from django.test import Client
 from knox.models import AuthToken
 
@@ -55,6 +57,13 @@ def test_a_permission_that_appears_later_is_granted_by_the_migrate_that_makes_it
     call_command("migrate", verbosity=0)
     assert Group.objects.get(name="Data steward").permissions.filter(codename="merge").exists()
     assert not Group.objects.get(name="Viewer").permissions.filter(codename="merge").exists()
+
+
+@pytest.mark.django_db
+def test_the_guest_is_back_when_the_database_was_emptied() -> None:
+    Customer.objects.all().delete()
+    emit_post_migrate_signal(0, False, DEFAULT_DB_ALIAS)  # as `flush` does when it has emptied the tables
+    assert Customer.objects.get().pk == "guest"
 
 
 def test_a_viewer_reads_and_changes_nothing(production_server: Server) -> None:
