@@ -76,7 +76,6 @@ def test_in_production_the_document_says_which_calls_need_a_token(production_ser
     assert not {(method, path) for method, path in free if method in ("patch", "delete") or "customers" in path}
 
 
-@pytest.mark.one_database
 @pytest.mark.timeout(300)
 def test_schemathesis_finds_no_lie_in_the_document(http: httpx.Client, session: Session, tmp_path: Path) -> None:
     """No 500, no undocumented status or media type, no answer against its schema, no bad input taken.
