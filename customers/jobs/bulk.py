@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.utils.translation import gettext_lazy as _
 
 from customers.changing import Change, Difference, change_many, difference, tags_of
-from customers.jobs.models import JobProblem, problem
+from customers.jobs.models import DataJob, JobProblem, problem
 from customers.jobs.work import Batch, Outcome, Work, kind, work_class
 from customers.models import Customer
 from customers.querysets import CustomerQuerySet
@@ -67,8 +67,15 @@ class OverCustomers(Work):
         return Batch(keys, keys[-1]) if keys else None
 
     def gone_of(self, batch: Batch, found: Iterable[str]) -> list[JobProblem]:
-        """Answer the problem with each customer of a chunk who was not found."""
-        gone = sorted(set(batch.rows).difference(found))
+        """Answer the problem with each customer of a chunk who was chosen and not found; to ask under the job's lock.
+
+        The selection is read again: an erasure takes out of it whom no problem may name from then on.
+        """
+        missing = set(batch.rows).difference(found)
+        if not missing:
+            return []
+        selection = DataJob.objects.values_list("selection", flat=True).get(pk=self.job.pk)
+        gone = sorted(missing.intersection(Selection.from_json(selection or {}).ids or ()))
         return [problem(self.job, "The customer was deleted, or merged into another one", ref=key) for key in gone]
 
 

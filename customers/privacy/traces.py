@@ -14,13 +14,16 @@ from customers.jobs.models import DataJob, JobProblem, State
 from customers.merging.models import CustomerMerge
 from customers.parts import Conversations, Part, Subject, part
 from customers.privacy.scrubbing import Scrubber
-from parlant_site.common.audit import AuditEntry
+from parlant_site.common.audit import Act, AuditEntry
 from parlant_site.common.personal import sight
 
 
 @part
 class Audit(Part):
-    """Entries on her: their values go; that something was done, by whom and when, stays, under the pseudonym."""
+    """Entries on her: their values go; that something was done, by whom and when, stays, under the pseudonym.
+
+    Entries on others with whom she was merged hold her id, and values that were hers: they lose what they hold, too.
+    """
 
     name: ClassVar[str] = "audit"
 
@@ -31,12 +34,14 @@ class Audit(Part):
 
     def count(self, subject: Subject) -> Counter[str]:
         """Count the entries, and those that Django's own admin keeps."""
-        return Counter(audit_entries=_audit(subject).count(), admin_log=_admin_log(subject).count())
+        entries = _audit(subject).count() + _of_merges(subject).count()
+        return Counter(audit_entries=entries, admin_log=_admin_log(subject).count())
 
     def erase(self, subject: Subject, conversations: Conversations) -> Counter[str]:
         """Take her out of the entries."""
         logged, _ = _admin_log(subject).delete()
-        return Counter(audit_entries=_audit(subject).redact(object_id=subject.pseudonym), admin_log=logged)
+        entries = _of_merges(subject).redact() + _audit(subject).redact(object_id=subject.pseudonym)
+        return Counter(audit_entries=entries, admin_log=logged)
 
 
 @part
@@ -167,6 +172,14 @@ def _names(job: DataJob, scrubber: Scrubber) -> bool:
 
 def _audit(subject: Subject) -> Any:
     return AuditEntry.objects.filter(kind="customer", object_id__in=subject.ids)
+
+
+def _of_merges(subject: Subject) -> Any:
+    """Answer the entries on others that say of a merge with her, undone or not; merges say who those are."""
+    others = {key for pair in _merges(subject).values_list("survivor_id", "gone_id") for key in pair}
+    named = Q(after__merged__in=subject.ids) | Q(after__unmerged__in=subject.ids) | Q(after__into__in=subject.ids)
+    entries = AuditEntry.objects.filter(kind="customer", object_id__in=others.difference(subject.ids))
+    return entries.filter(named, act__in=(Act.MERGED, Act.UNMERGED))
 
 
 def _admin_log(subject: Subject) -> QuerySet[LogEntry]:

@@ -157,7 +157,7 @@ class PinCustomers(OverSegment):
         segment, is_in = self.segment(), self.job.parameters["is_in"]
         so = SegmentPin.objects.filter(segment=segment, is_in=is_in, customer_id__in=batch.rows)
         pinned = set(so.values_list("customer_id", flat=True))
-        outcome = Outcome(len(batch.rows))
+        outcome, found = Outcome(len(batch.rows)), set(batch.rows)
         for key in batch.rows:
             if key in pinned:
                 continue
@@ -165,9 +165,8 @@ class PinCustomers(OverSegment):
                 pin(segment, key, is_in=is_in, reason=self.job.parameters["reason"])
                 outcome.changed += 1
             except NotFound:
-                outcome.problems.append(
-                    problem(self.job, "The customer was deleted, or merged into another one", ref=key)
-                )
+                found.discard(key)
+        outcome.problems += self.gone_of(batch, found)
         return outcome
 
 

@@ -21,7 +21,7 @@ from customers.merging.merge import MergeOutdated, MergeStays, SameCustomer, mer
 from customers.merging.models import CustomerAlias, CustomerMerge
 from customers.models import Customer, CustomerIdTaken
 from customers.parts import Conversations
-from customers.privacy.erasing import erase
+from customers.privacy.erasing import erase, preview
 from customers.privacy.subjects import GuestIsNobody
 from customers.rules.faces import read_text
 from customers.segments import listing, pinning
@@ -300,6 +300,19 @@ def test_who_was_merged_is_erased_with_the_survivor(two: None) -> None:
     assert (proof.counts["sessions"], proof.counts["merges"]) == (2, 1)
     assert not Customer.objects.exclude(pk="guest").exists()
     assert not AuditEntry.objects.filter(object_id__in=["ada", "double"]).exists()
+
+
+@pytest.mark.parametrize(("erased", "stays"), [("double", "ada"), ("ada", "double")])
+def test_who_was_merged_for_a_while_is_erased_from_the_audit_of_the_other(two: None, erased: str, stays: str) -> None:
+    unmerge(merge("ada", "double", Choices(metadata={"city": Side.OTHER})).pk)
+    announced = preview(erased)["audit_entries"]
+    [proof] = erase([erased], conversations=Conversations.DELETE)
+    assert proof.counts["audit_entries"] == announced
+    entries = AuditEntry.objects.about("customer", stays)
+    assert [entry.act for entry in entries] == ["unmerged", "merged", "created"]
+    kept = str([(entry.object_name, entry.before, entry.after) for entry in entries])
+    assert f"'{erased}'" not in kept
+    assert {"ada": "Ulm", "double": "a@b"}[erased] not in kept
 
 
 def test_the_command_merges_and_undoes(two: None) -> None:

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.insight.catalogue import MetadataKey, keep_current
+from customers.jobs.bulk import OverCustomers
 from customers.jobs.models import DataJob, JobProblem, State
 from customers.jobs.running import claim, run
 from customers.jobs.starting import draft, start
@@ -320,6 +321,25 @@ def test_jobs_that_are_not_over_and_name_her_are_cancelled_and_others_go_on(zaph
     assert "erased" in DataJob.objects.get(pk=imports.pk).error
     assert found_in_database() == []
     assert not [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("is_chosen", [True, False])
+def test_a_job_that_reads_her_id_before_she_is_erased_does_not_name_her(
+    zaphod: Customer, is_chosen: bool, monkeypatch: Any
+) -> None:
+    read = OverCustomers.read
+
+    def late(self: OverCustomers, cursor: Any) -> Any:
+        batch = read(self, cursor)
+        if Customer.objects.filter(pk=ID).exists():
+            erase([ID], conversations=Conversations.DELETE)
+        return batch
+
+    monkeypatch.setattr(OverCustomers, "read", late)
+    selection = Selection.of([ID, "other"]) if is_chosen else Selection.matching({})
+    done("set_metadata", selection, set={"plan": "max"})
+    assert Customer.objects.get(pk="other").metadata == {"plan": "max"}
+    assert found_in_database() == []
 
 
 def test_an_export_goes_on_that_has_only_her_namesake_in_it() -> None:
