@@ -67,7 +67,7 @@ class OperatorsSite(admin.AdminSite):
     site_title = site_header = "Parlant Site"
     index_title = _("Home")
     site_url = None
-    _empty_value_display = "–"
+    empty_value_display = "–"
     enable_nav_sidebar = False
     index_template = "admin/console/home.html"
 

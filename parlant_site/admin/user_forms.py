@@ -112,6 +112,7 @@ class OperatorForm(UserChangeForm):
             "is_active": _("Active"),
             "is_staff": _("May sign in here"),
             "is_superuser": _("May do everything"),
+            "groups": _("Roles"),
             "last_login": _("Last signed in"),
             "date_joined": _("Created"),
         }
@@ -119,6 +120,7 @@ class OperatorForm(UserChangeForm):
             "is_active": _("Off: neither a password nor a token is taken. Better than to delete the user."),
             "is_staff": _("Off: may use the API alone, with tokens."),
             "is_superuser": _("Whatever the roles say, users and roles included."),
+            "groups": _("A user may do what any of the roles may do."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -153,11 +153,7 @@ class OperatorAdmin(LoggedAdmin, UserAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
         """Answer boxes for the roles."""
-        field = super().formfield_for_manytomany(db_field, request, widget=Ticks(), **options)
-        if field is not None and db_field.name == "groups":
-            field.label = _("Roles")
-            field.help_text = _("A user may do what any of the roles may do.")
-        return field
+        return super().formfield_for_manytomany(db_field, request, widget=Ticks(), **options)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Let nobody but a superuser hand out what only superusers have."""

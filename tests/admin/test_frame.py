@@ -160,6 +160,8 @@ def test_a_user_is_made_given_roles_and_deleted(browser: Client, browser_of: Cal
         user.save()
     shown = text_of(browser_of("auth.view_user").get(page).content)
     assert "Username: new" in shown
+    assert "First name: – Last name: –" in shown
+    assert "Roles: A user may do what any of the roles may do." in shown
     assert "Password" not in shown
     changed = {"username": "new", "is_active": "on", "is_staff": "on", "groups": [role.pk]}
     browser.post(f"/admin/auth/user/{user.pk}/change/", changed)
