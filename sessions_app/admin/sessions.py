@@ -23,6 +23,7 @@ from parlant_site.common.console.listing import Column
 from parlant_site.common.console.markup import NOTHING, age, ago, badge, chip, chips, list_of, page_of
 from parlant_site.common.console.pages import NEWEST, OLDEST, ConsoleAdmin
 from parlant_site.common.json import LARGEST
+from parlant_site.common.personal import sight
 from sessions_app.admin.conversation import SOURCES, entries
 from sessions_app.admin.filters import AgentFilter, CustomerFilter, LabelFilter, OpenedFilter, SpokenFilter, StateFilter
 from sessions_app.events import Mode
@@ -129,6 +130,7 @@ class SessionAdmin(ConsoleAdmin):
             "earlier": max(end - EVENTS_SHOWN, 0),
             "later": end < session.next_offset,
             "customer": customer_link(request, session),
+            "customer_metadata": _metadata_of(request, session),
             "tags": tags_of(session),
             "labels": labels_of(session),
             "beside": list(_beside(session)),
@@ -208,6 +210,13 @@ def _beside(session: Session) -> QuerySet[Agent]:
     """Answer the agents that answer beside the session's own."""
     others = Agent.objects.filter(participations__session=session).exclude(pk=session.agent_id)
     return others.order_by("participations__id")
+
+
+def _metadata_of(request: HttpRequest, session: Session) -> dict[str, Any]:
+    """Answer the customer's metadata as they are shown, to those who may see her; personal values are masked."""
+    if session.customer is None or not request.user.has_perm("customers.view_customer"):
+        return {}
+    return sight().metadata(session.customer.metadata)
 
 
 def customer_link(request: HttpRequest, session: Session) -> SafeString:

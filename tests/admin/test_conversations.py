@@ -154,7 +154,9 @@ def test_who_else_answers_and_what_is_said_later_stand_beside_it(session: Sessio
     assert "Said" not in seen
 
 
-def test_who_may_not_see_customers_gets_no_links_to_them(session: Session, browser_of: Callable[..., Client]) -> None:
+def test_who_may_not_see_customers_gets_neither_links_to_them_nor_their_metadata(
+    session: Session, browser_of: Callable[..., Client]
+) -> None:
     say(session, "Anybody?")
     CustomerTag.objects.create(customer=session.customer, tag=Tag.add(name="VIP"))
     reader = browser_of("sessions_app.view_session", "tags.view_tag")
@@ -162,6 +164,7 @@ def test_who_may_not_see_customers_gets_no_links_to_them(session: Session, brows
         page = reader.get(path).content.decode()
         assert "VIP" in page
         assert "/admin/customers/customer/" not in page, path
+        assert '<dt dir="auto">plan</dt>' not in page, path
 
 
 def test_follow_ups_are_for_those_who_may_see_them(session: Session, browser_of: Callable[..., Client]) -> None:

@@ -28,6 +28,7 @@ from customers.selection import Selection
 from parlant_site.common.acting import Channel, acting
 from parlant_site.common.audit import AuditEntry
 from parlant_site.common.personal import ALL, MASK, sight
+from sessions_app.models import Agent, Session
 from tests.admin.pages import metadata_fields, text_of
 from tests.admin.test_imports import body_of
 from tests.data.test_roles import user_in
@@ -87,6 +88,15 @@ def test_pages_show_masks_to_those_without_the_permission(url: str) -> None:
     seen = admin_of("Data steward").get(url, follow=True)
     assert SECRET in seen.content.decode()
     assert MASK not in seen.content.decode()
+
+
+def test_what_stands_beside_a_conversation_is_masked(ada: Customer) -> None:
+    session = Session.open(agent=Agent.create(name="Iris"), customer=ada)
+    page = f"/admin/sessions_app/session/{session.pk}/change/"
+    masked = admin_of("Viewer").get(page).content.decode()
+    assert "lovelace.example" not in masked
+    assert MASK in masked
+    assert SECRET in admin_of("Operator").get(page).content.decode()
 
 
 def test_rest_shows_masks_to_those_without_the_permission() -> None:
