@@ -144,14 +144,12 @@ class SegmentFilter(CustomerFilter):
         return {key: f"{size:,}" for key, size in Segment.objects.order_by().values_list("pk", "size")}
 
     def value_of(self, values: list[str]) -> JSONValue:
-        """Answer the segment's id; None for one that is gone."""
-        return values[-1] if Segment.objects.filter(pk=values[-1]).exists() else None
+        """Answer the segment's id, also of one that is gone: it has no members, and nothing is done to everybody."""
+        return values[-1]
 
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Answer its members."""
         assert isinstance(rows, CustomerQuerySet)
-        if self.value_of([value]) is None:
-            return rows
         return few_or_many(rows, SegmentMember.objects.filter(segment_id=value), "customer_id")
 
 

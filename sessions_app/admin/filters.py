@@ -81,9 +81,9 @@ class SpokenFilter(Filter):
         return ()
 
     def apply(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Answer those with a message on that day."""
+        """Answer those with a message on that day; none for what is no day, as the page says that it filters."""
         if not (day := _day_in(value)):
-            return rows
+            return rows.none()
         keys = messages_of(day).values("session").distinct()
         if connection.vendor == "sqlite":
             return rows.filter(pk__in=keys)

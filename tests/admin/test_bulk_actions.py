@@ -163,6 +163,17 @@ def test_what_says_nothing_is_refused_on_the_page_and_starts_nothing(
     assert not DataJob.objects.exists()
 
 
+def test_nothing_is_done_to_everybody_when_the_segment_is_gone(browser: Client) -> None:
+    listed = browser.get("/admin/customers/customer/?segment=gone")
+    assert listed.context["listing"].page.rows == []
+    assert browser.get("/admin/customers/segment/add/?segment=gone").status_code == 200
+    data = {"action": "unset_metadata", "form": "1", "segment": "gone", "do-keys": "plan", "start": "1"}
+    answer = browser.post(BULK, data, follow=True)
+    assert answer.status_code == 200
+    assert "There is no such segment" in text_of(answer.content)
+    assert not DataJob.objects.exists()
+
+
 def test_only_who_may_is_offered_actions_and_may_start_cancel_and_undo(browser_of: Callable[..., Client]) -> None:
     people(1)
     vip = Tag.add(name="VIP")

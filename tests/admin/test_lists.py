@@ -243,6 +243,7 @@ def test_messages_per_day_lead_to_the_conversations_in_which_they_were_said(brow
     for day, sessions in ((days[-4], {first.pk}), (days[-3], {first.pk}), (days[-2], {second.pk})):
         listed = browser.get(bars[day].link).context["listing"].page.rows
         assert {session.pk for session in listed} == sessions
+    assert browser.get("/admin/sessions_app/session/?said=nonsense").context["listing"].page.rows == []
     shown = browser.get("/admin/").content
     assert shown.count(f'href="{bars[days[-3]].link}"'.encode()) == 2, "from the chart and from the table"
 
