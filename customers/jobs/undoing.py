@@ -66,7 +66,9 @@ class Undo(Work):
 
     def write(self, batch: Batch) -> Outcome:
         """Take back a chunk."""
-        entries: list[AuditEntry] = batch.rows
+        # Read again, under the job's lock: an erasure may have taken somebody out of them since.
+        ids = [entry.pk for entry in batch.rows]
+        entries = list(AuditEntry.objects.filter(pk__in=ids).order_by("-id"))
         keys = [entry.object_id for entry in entries]
         found = {row.pk: row for row in Customer.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
         borne = tags_of(found.values())
@@ -99,7 +101,7 @@ class Undo(Work):
         changed = change_many(differences)
         record_many(Act.DELETED, ((row, row.facts(sorted(borne[row.pk])), None) for row in going))
         Customer.objects.filter(pk__in=[row.pk for row in going]).delete()
-        return Outcome(len(entries), changed=changed + len(going), skipped=len(problems), problems=problems)
+        return Outcome(len(ids), changed=changed + len(going), skipped=len(problems), problems=problems)
 
 
 def _is_as_left(customer: Customer, borne: set[str], entry: AuditEntry) -> bool:

@@ -21,7 +21,8 @@ from customers.insight.catalogue import MetadataKey, keep_current
 from customers.jobs.bulk import OverCustomers
 from customers.jobs.models import DataJob, JobProblem, State
 from customers.jobs.running import claim, run
-from customers.jobs.starting import draft, start
+from customers.jobs.starting import draft, start, undo
+from customers.jobs.undoing import Undo
 from customers.jobs.work import work_class
 from customers.models import Customer, Segment
 from customers.parts import Conversations
@@ -339,6 +340,27 @@ def test_a_job_that_reads_her_id_before_she_is_erased_does_not_name_her(
     selection = Selection.of([ID, "other"]) if is_chosen else Selection.matching({})
     done("set_metadata", selection, set={"plan": "max"})
     assert Customer.objects.get(pk="other").metadata == {"plan": "max"}
+    assert found_in_database() == []
+
+
+def test_an_undo_that_reads_of_her_before_she_is_erased_does_not_name_her(zaphod: Customer, monkeypatch: Any) -> None:
+    before = Customer.objects.get(pk="other").metadata
+    job = done("set_metadata", Selection.of([ID, "other"]), set={"plan": "max"})
+    read = Undo.read
+
+    def late(self: Undo, cursor: Any) -> Any:
+        batch = read(self, cursor)
+        if Customer.objects.filter(pk=ID).exists():
+            erase([ID], conversations=Conversations.DELETE)
+        return batch
+
+    monkeypatch.setattr(Undo, "read", late)
+    back = undo(job, by=None)
+    while claimed := claim():
+        run(claimed)
+    back.refresh_from_db()
+    assert (back.state, back.problems.count()) == (State.OK, 1)
+    assert Customer.objects.get(pk="other").metadata == before
     assert found_in_database() == []
 
 
