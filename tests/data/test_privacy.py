@@ -23,7 +23,7 @@ from customers.jobs.models import DataJob, JobProblem, State
 from customers.jobs.running import claim, run
 from customers.jobs.starting import draft, start, undo
 from customers.jobs.undoing import Undo
-from customers.jobs.work import work_class
+from customers.jobs.work import Work, work_class
 from customers.models import Customer, Segment
 from customers.parts import Conversations
 from customers.privacy.bundle import write_bundle
@@ -114,6 +114,19 @@ def done(kind: str, selection: Selection, **parameters: Any) -> DataJob:
     return job
 
 
+def erase_after_reading(work: type[Work], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Erase her between a job's reading of its first chunk and its writing."""
+    read = work.read
+
+    def late(self: Work, cursor: Any) -> Any:
+        batch = read(self, cursor)
+        if Customer.objects.filter(pk=ID).exists():
+            erase([ID], conversations=Conversations.DELETE)
+        return batch
+
+    monkeypatch.setattr(work, "read", late)
+
+
 def found_in_database() -> list[str]:
     """Answer the rows of all tables that still show a mark."""
     with connection.cursor() as cursor:
@@ -146,7 +159,9 @@ def test_the_bundle_holds_profile_sessions_audit_and_jobs(zaphod: Customer) -> N
     assert AuditEntry.objects.about("customer", ID).filter(act="exported").exists()
 
 
-def test_the_bundle_of_a_long_conversation_is_read_in_stretches(zaphod: Customer, monkeypatch: Any) -> None:
+def test_the_bundle_of_a_long_conversation_is_read_in_stretches(
+    zaphod: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sessions_app.privacy.EVENTS_AT_ONCE", 2)
     pieces = list(write_bundle(ID))
     assert len(pieces) > 20
@@ -248,7 +263,7 @@ def test_one_who_cannot_be_erased_saves_all_of_them(zaphod: Customer) -> None:
     assert not Erasure.objects.exists()
 
 
-def test_a_job_erases_a_selection_and_forgets_whom(zaphod: Customer, monkeypatch: Any) -> None:
+def test_a_job_erases_a_selection_and_forgets_whom(zaphod: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("customers.privacy.jobs.EraseCustomers.chunk", 2)
     for number in range(5):
         Customer.register(id=f"m{number}", name=f"Marker {number}")
@@ -326,35 +341,21 @@ def test_jobs_that_are_not_over_and_name_her_are_cancelled_and_others_go_on(zaph
 
 @pytest.mark.parametrize("is_chosen", [True, False])
 def test_a_job_that_reads_her_id_before_she_is_erased_does_not_name_her(
-    zaphod: Customer, is_chosen: bool, monkeypatch: Any
+    zaphod: Customer, is_chosen: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = OverCustomers.read
-
-    def late(self: OverCustomers, cursor: Any) -> Any:
-        batch = read(self, cursor)
-        if Customer.objects.filter(pk=ID).exists():
-            erase([ID], conversations=Conversations.DELETE)
-        return batch
-
-    monkeypatch.setattr(OverCustomers, "read", late)
+    erase_after_reading(OverCustomers, monkeypatch)
     selection = Selection.of([ID, "other"]) if is_chosen else Selection.matching({})
     done("set_metadata", selection, set={"plan": "max"})
     assert Customer.objects.get(pk="other").metadata == {"plan": "max"}
     assert found_in_database() == []
 
 
-def test_an_undo_that_reads_of_her_before_she_is_erased_does_not_name_her(zaphod: Customer, monkeypatch: Any) -> None:
+def test_an_undo_that_reads_of_her_before_she_is_erased_does_not_name_her(
+    zaphod: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = Customer.objects.get(pk="other").metadata
     job = done("set_metadata", Selection.of([ID, "other"]), set={"plan": "max"})
-    read = Undo.read
-
-    def late(self: Undo, cursor: Any) -> Any:
-        batch = read(self, cursor)
-        if Customer.objects.filter(pk=ID).exists():
-            erase([ID], conversations=Conversations.DELETE)
-        return batch
-
-    monkeypatch.setattr(Undo, "read", late)
+    erase_after_reading(Undo, monkeypatch)
     back = undo(job, by=None)
     while claimed := claim():
         run(claimed)
@@ -406,7 +407,7 @@ def test_what_she_said_elsewhere_is_found_by_an_index() -> None:
     assert "event_by_speaker" in plan
 
 
-def test_others_are_asked_for_their_values_only_where_the_catalogue_keeps_one(monkeypatch: Any) -> None:
+def test_others_are_asked_for_their_values_only_where_the_catalogue_keeps_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
 
     def others_with(key: str, value: str, ids: Any) -> bool:
